@@ -1,0 +1,35 @@
+"""Where the published code is wrong, and which of its faults to reproduce."""
+
+from dataclasses import dataclass, fields
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quirks:
+    """Faults of the published code; every field is False by default, which is the right way.
+
+    Attributes:
+        random_region_points: The region encoder draws the points of large regions at random, anew for each feature level,
+            even at inference. Ours takes a fixed, evenly spread subset.
+        pixel_mask_from_values: The detector takes every pixel whose first normalised channel is exactly 0 for padding.
+            Ours is told by `ImageBatch.pixel_mask`.
+        padding_seen_by_networks: Backbone, projections and pixel decoder run on the whole padded batch, so that their
+            normalisation and borders see the padding. Ours runs them on each picture alone, padded no further than to
+            the next multiple of the size divisor: a batch gives the numbers of its singles.
+        text_mask_head_order: The mask between query groups is tiled head-first although the attention reads it
+            unit-first, so units of one batch with different numbers of groups swap their masks.
+        denoise_flip_to_padding: A flipped label of a denoising query may be a padded query group.
+        no_negatives_without_truth: A batch without any truth has no class loss at all, so that pictures with nothing to
+            find teach nothing.
+    """
+
+    random_region_points: bool = False
+    pixel_mask_from_values: bool = False
+    padding_seen_by_networks: bool = False
+    text_mask_head_order: bool = False
+    denoise_flip_to_padding: bool = False
+    no_negatives_without_truth: bool = False
+
+    @classmethod
+    def published(cls) -> "Quirks":
+        """Return every fault switched on, which gives the published numbers."""
+        return cls(**dict.fromkeys((f.name for f in fields(cls)), True))

@@ -1,0 +1,114 @@
+"""All task families of the picture world, and samples of them."""
+
+import importlib
+import pkgutil
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from types import MappingProxyType
+
+import numpy as np
+
+from visionllm.data.world import families as _package
+from visionllm.data.world.drawing import draw_picture
+from visionllm.data.world.families.base import Family
+from visionllm.data.world.grammar import Phrasing
+from visionllm.data.world.scene import WorldPicture
+from visionllm.data.world.splits import SPLITS, WORLD_VERSION
+from visionllm.types import Sample
+
+
+@cache
+def _found() -> Mapping[str, Family]:
+    """Collect `FAMILIES` of every module in the folder."""
+    found: dict[str, Family] = {}
+    for module in pkgutil.iter_modules(_package.__path__):
+        loaded = importlib.import_module(f"{_package.__name__}.{module.name}")
+        found.update({family.name: family for family in getattr(loaded, "FAMILIES", ())})
+    return MappingProxyType(found)
+
+
+FAMILIES: Mapping[str, Family] = _found()
+
+
+def make_sample(picture: WorldPicture, family: str, seed: int, phrasing: Phrasing = "train") -> Sample | None:
+    """Write one sample of a family about a picture.
+
+    Args:
+        picture: Where the truth comes from.
+        family: One of `FAMILIES`.
+        seed: Not negative; the same seed gives the same sample about the same picture.
+        phrasing: "train", or "unseen" for the forms that are held out of training.
+
+    Returns:
+        The sample, or None if the picture offers no such question.
+
+    Raises:
+        ValueError: If the family is unknown.
+    """
+    if family not in FAMILIES:
+        raise ValueError(f"expected one of the families {', '.join(FAMILIES)}, got {family!r}")
+    scene = picture.scene
+    entropy = [WORLD_VERSION, zlib.crc32(family.encode()), SPLITS.index(scene.split), scene.seed, seed]
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
+    return FAMILIES[family].make(picture, rng, phrasing)
+
+
+def make_samples(
+    picture: WorldPicture, families: Sequence[str], seed: int, count: int, phrasing: Phrasing = "train"
+) -> list[Sample]:
+    """Write up to `count` samples about one picture, for packing into one sequence; they share the picture's image.
+
+    Args:
+        picture: Where the truth comes from.
+        families: Names to draw from; a name that is given twice comes twice as often.
+        seed: Not negative.
+        count: How many samples are wanted.
+        phrasing: "train" or "unseen".
+
+    Returns:
+        Fewer than `count` only if the picture offers hardly any of the questions; no question is asked twice in the
+        same words.
+
+    Raises:
+        ValueError: If a family is unknown, or there are none.
+    """
+    if not families:
+        raise ValueError("expected at least one family, got none")
+    rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence([WORLD_VERSION, picture.scene.seed, seed, 7])))
+    samples: list[Sample] = []
+    asked = set()
+    for attempt in range(3 * count):
+        if len(samples) == count:
+            break
+        name = families[int(rng.random() * len(families))]
+        sample = make_sample(picture, name, 3 * count * seed + attempt, phrasing)
+        if sample is None:
+            continue
+        marks = any(not isinstance(part, str) for part in sample.request.messages[-1].parts[1:])
+        words = tuple(message.text for message in sample.request.messages)
+        if marks or words not in asked:
+            samples.append(sample)
+            asked.add(words)
+    return samples
+
+
+def corpus_lines(seed: int, count: int) -> Iterator[str]:
+    """Yield lines of plain text for training a tokenizer: questions and answers of all families, train phrasing.
+
+    Raises:
+        ValueError: If `count` is negative.
+    """
+    if count < 0:
+        raise ValueError(f"expected a count of at least 0, got {count}")
+    made = 0
+    picture_seed = seed
+    while made < count:
+        picture = draw_picture(picture_seed)
+        for index, name in enumerate(FAMILIES):
+            sample = make_sample(picture, name, seed + index)
+            for message in () if sample is None else (*sample.request.messages, sample.answer):
+                if made < count and message.text.strip():
+                    made += 1
+                    yield message.text.strip()
+        picture_seed += 1

@@ -1,0 +1,6 @@
+"""Task decoders: super-link queries and pixels to results."""
+
+from visionllm.decoders.base import Decoder
+from visionllm.decoders.detection import DetectionDecoder
+
+__all__ = ["Decoder", "DetectionDecoder"]

@@ -1,0 +1,49 @@
+"""What every task decoder can do."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Generic, Self, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from visionllm.types.requests import Options
+from visionllm.types.results import Result
+from visionllm.types.tensors import ImageBatch, Queries, Route
+
+TargetT = TypeVar("TargetT")
+
+
+class Decoder(nn.Module, ABC, Generic[TargetT]):
+    """Turns the query groups of one task family into results.
+
+    A decoder sees queries and pixels, never text, token ids or the tokenizer.
+    """
+
+    routes: ClassVar[tuple[Route, ...]]
+
+    @abstractmethod
+    def loss(
+        self,
+        queries: Queries,
+        images: ImageBatch,
+        targets: Sequence[TargetT],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Return float[] scalars, one per loss term, already weighted.
+
+        Args:
+            queries: U units.
+            images: The pictures the units name.
+            targets: One a unit.
+            generator: Source of every random draw but dropout; None means torch's global one.
+        """
+
+    @abstractmethod
+    def decode(self, queries: Queries, images: ImageBatch, options: Options) -> Sequence[Result]:
+        """Return one result per unit, in pixels of the original image."""
+
+    @classmethod
+    @abstractmethod
+    def example(cls) -> tuple[Self, Queries, ImageBatch, list[TargetT]]:
+        """Return a tiny decoder with a batch it can train on; the contract tests run it."""

@@ -1,0 +1,151 @@
+"""The contract of a benchmark: questions for the predictor, the truth beside each, and scores at the end."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+from PIL import Image
+
+from visionllm.evaluation.intervals import Score
+from visionllm.types import Answer, Detections, Options, Region, Request
+
+Scores = Mapping[str, Mapping[str, Score]]
+"""Scores by name, by task family."""
+
+
+class Predictor(Protocol):
+    """The part of `visionllm.VisionLLM` that benchmarks use."""
+
+    def answer(self, requests: Sequence[Request], *, batch_size: int = 8) -> list[Answer]:
+        """Answer freely, in order."""
+        ...
+
+    def detect_batch(
+        self,
+        images: Sequence[Image.Image],
+        classes: Sequence[Sequence[str]],
+        *,
+        masks: bool = False,
+        options: Options | None = None,
+        batch_size: int = 8,
+    ) -> list[Detections]:
+        """Find known classes, one list of them a picture."""
+        ...
+
+    def refer(self, image: Image.Image, phrase: str, *, options: Options | None = None) -> Detections:
+        """Find the one thing that a phrase describes."""
+        ...
+
+    def segment_regions(
+        self, image: Image.Image, regions: Sequence[Region], *, options: Options | None = None
+    ) -> Detections:
+        """Segment what is pointed at, one instance a region."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Ask:
+    """Free mode: the model writes an answer, and what it routes is decoded."""
+
+    request: Request
+
+
+@dataclass(frozen=True, eq=False)
+class Detect:
+    """Known-class mode: every class in one pass, with masks."""
+
+    image: Image.Image
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Refer:
+    """Known-class mode: the one thing that a phrase describes."""
+
+    image: Image.Image
+    phrase: str
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentRegions:
+    """Known-class mode: what each region points at."""
+
+    image: Image.Image
+    regions: tuple[Region, ...]
+
+
+Call = Ask | Detect | Refer | SegmentRegions
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Question:
+    """One thing to ask the predictor, with what should come back.
+
+    Attributes:
+        picture: Number of the picture in this run; `Benchmark.requests` yields them in ascending order.
+        sort: What kind of question it is; questions of one sort are called in one way and share batches.
+        call: How to ask.
+        truth: Whatever `Benchmark.update` needs to judge the result.
+        number: Which question of its sort about this picture. Where picture, sort and number are equal, benchmarks ask
+            the same question, and it is answered once for all of them.
+    """
+
+    picture: int
+    sort: str
+    call: Call
+    truth: Any
+    number: int = 0
+
+
+class Benchmark(ABC):
+    """A set of questions and the way to judge the answers.
+
+    A subclass in a module of this package is found by its name; other packages add theirs through the entry point
+    `visionllm.benchmarks`.
+    """
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def requests(self) -> Iterator[Question]:
+        """Yield every question, picture by picture."""
+
+    @abstractmethod
+    def update(self, truth: Any, result: Answer | Detections) -> None:
+        """Judge the result of one question."""
+
+    @abstractmethod
+    def compute(self) -> Scores:
+        """Return the scores of everything judged so far."""
+
+
+# Everything that was found comes back, so that a score below any threshold still counts in a ranking.
+EVERYTHING = Options(threshold=0.0)
+
+
+def call_all(model: Predictor, calls: Sequence[Call], *, batch_size: int) -> list[Answer] | list[Detections]:
+    """Ask the predictor calls of one kind, in batches where it takes batches.
+
+    Args:
+        model: The predictor.
+        calls: Calls of one class, in any number.
+        batch_size: How many go through the model at once.
+
+    Raises:
+        ValueError: If the calls are of several kinds.
+    """
+    kinds = {type(call).__name__ for call in calls}
+    if len(kinds) > 1:
+        raise ValueError(f"expected calls of one kind, got {sorted(kinds)}")
+    asks = [c.request for c in calls if isinstance(c, Ask)]
+    if asks:
+        return model.answer(asks, batch_size=batch_size)
+    detects = [c for c in calls if isinstance(c, Detect)]
+    if detects:
+        images, classes = [c.image for c in detects], [c.classes for c in detects]
+        return model.detect_batch(images, classes, masks=True, options=EVERYTHING, batch_size=batch_size)
+    found = [model.refer(c.image, c.phrase, options=EVERYTHING) for c in calls if isinstance(c, Refer)]
+    return found or [
+        model.segment_regions(c.image, c.regions, options=EVERYTHING) for c in calls if isinstance(c, SegmentRegions)
+    ]

@@ -1,0 +1,236 @@
+"""Average precision of boxes and masks as COCO defines it, computed by pycocotools, with room for a bootstrap."""
+
+import contextlib
+import io
+import math
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from visionllm.evaluation.overlaps import corners_to_extents
+from visionllm.types import Detections, DetectionTruth
+
+IOU_STEPS = np.linspace(0.5, 0.95, 10)
+RECALL_STEPS = np.linspace(0.0, 1.0, 101)
+
+
+def library() -> str:
+    """Return which library computes the average precision, with its version."""
+    return f"pycocotools {version('pycocotools')}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ClassMatches:
+    """What was found of one class, best score first.
+
+    Attributes:
+        scores: float[N].
+        hits: bool[10, N]. Whether the instance was matched to a true one, at each of `IOU_STEPS`.
+        pictures: int[N]. The picture of each instance.
+        truths: float[P]. Number of true instances in each picture.
+    """
+
+    scores: NDArray[np.float64]
+    hits: NDArray[np.bool_]
+    pictures: NDArray[np.int64]
+    truths: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Matches:
+    """The outcome of one evaluation.
+
+    Attributes:
+        ap: Average precision over IoU 0.50 to 0.95, from the library; NaN if nothing was there to be found.
+        ap50: The same at IoU 0.50.
+        classes: What was found, class by class.
+    """
+
+    ap: float
+    ap50: float
+    classes: tuple[ClassMatches, ...]
+
+    def average_precision(self, weights: NDArray[np.float64], *, steps: slice = slice(None)) -> float:
+        """Return the average precision when picture p counts weights[p] times.
+
+        Args:
+            weights: float[P].
+            steps: Which of `IOU_STEPS` to average over.
+        """
+        values = [p for c in self.classes if not math.isnan(p := _weighted_precision(c, weights, steps))]
+        return float(np.mean(values)) if values else math.nan
+
+    def average_precision_50(self, weights: NDArray[np.float64]) -> float:
+        """Return `average_precision` at IoU 0.50."""
+        return self.average_precision(weights, steps=slice(0, 1))
+
+    def false_positives(self, weights: NDArray[np.float64], *, recall: float = 0.8) -> float:
+        """Return how many instances of absent classes a picture gets, at the score where `recall` is reached.
+
+        Args:
+            weights: float[P]. How often each picture counts.
+            recall: Share of the true instances that must be found at IoU 0.50.
+
+        Returns:
+            Instances a picture whose class is not in that picture; NaN if the recall is never reached.
+        """
+        order, gained, absent = self._pooled(weights)
+        reached = np.flatnonzero(gained >= recall)
+        if not len(reached):
+            return math.nan
+        threshold = order[reached[0]]
+        return float(absent[order >= threshold].sum() / weights.sum())
+
+    def recall(self, weights: NDArray[np.float64]) -> float:
+        """Return the share of all true instances that are found at IoU 0.50 at any score."""
+        _, gained, _ = self._pooled(weights)
+        if not len(gained):
+            return 0.0 if self.truth_count(weights) else math.nan
+        return float(gained[-1])
+
+    def truth_count(self, weights: NDArray[np.float64]) -> float:
+        """Return the number of true instances."""
+        return float(sum(weights @ c.truths for c in self.classes))
+
+    def _pooled(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Return scores (best first), the recall up to each, and the weight of each as a find of an absent class."""
+        total = self.truth_count(weights)
+        found = [(c.scores, c.hits[0] * weights[c.pictures], (c.truths[c.pictures] == 0) * weights[c.pictures]) for c in self.classes]
+        if not found or not total:
+            return np.zeros(0), np.zeros(0), np.zeros(0)
+        scores, hits, absent = (np.concatenate(part) for part in zip(*found, strict=True))
+        order = np.argsort(-scores, kind="stable")
+        return scores[order], np.cumsum(hits[order]) / total, absent[order]
+
+
+def _weighted_precision(found: ClassMatches, weights: NDArray[np.float64], steps: slice) -> float:
+    truths = float(weights @ found.truths)
+    if not truths:
+        return math.nan
+    if not len(found.scores):
+        return 0.0
+    shares, hits = weights[found.pictures], found.hits[steps]
+    right = np.cumsum(hits * shares, axis=1)
+    wrong = np.cumsum(~hits * shares, axis=1)
+    precision = right / (right + wrong + np.spacing(1))
+    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
+    precision = np.concatenate([precision, np.zeros((len(hits), 1))], axis=1)
+    at = [row[np.searchsorted(gained, RECALL_STEPS)] for row, gained in zip(precision, right / truths, strict=True)]
+    return float(np.mean(at))
+
+
+class CocoScorer:
+    """Collects what was found beside what is there, then computes average precision.
+
+    One entry is what COCO calls an image: usually a picture, but a pair of picture and phrase where phrases are
+    judged one by one.
+    """
+
+    def __init__(self, classes: int, pictures: int) -> None:
+        """Start empty.
+
+        Args:
+            classes: Number of classes; class ids are below it.
+            pictures: Number of pictures that the bootstrap draws from.
+        """
+        self._classes = classes
+        self._pictures = pictures
+        self._entries: list[dict[str, Any]] = []
+        self._picture_of: list[int] = []
+        self._truth: list[dict[str, Any]] = []
+        self._found: list[dict[str, Any]] = []
+
+    def add(self, picture: int, truth: DetectionTruth, found: Detections) -> None:
+        """Add one entry; class ids of `truth` and `found` mean the same.
+
+        Masks are judged only if every entry has them on both sides.
+        """
+        entry = len(self._entries) + 1
+        height, width = found.size_hw
+        self._entries.append({"id": entry, "height": height, "width": width})
+        self._picture_of.append(picture)
+        self._truth += _annotations(entry, len(self._truth), truth.boxes, truth.class_ids, truth.masks)
+        added = _annotations(entry, len(self._found), found.boxes, found.class_ids, found.masks)
+        self._found += [a | {"score": float(s)} for a, s in zip(added, found.scores, strict=True)]
+
+    def matches(self, kind: Literal["bbox", "segm"] = "bbox") -> Matches:
+        """Match everything that was found and compute the average precision.
+
+        Args:
+            kind: Whether boxes or masks are compared.
+
+        Raises:
+            ValueError: If masks are to be compared and some are missing.
+        """
+        if kind == "segm" and not all("segmentation" in a for a in (*self._truth, *self._found)):
+            raise ValueError("expected masks in every entry, got boxes without masks")
+        if not self._entries:
+            return Matches(ap=math.nan, ap50=math.nan, classes=())
+        with contextlib.redirect_stdout(io.StringIO()):  # the library reports its progress on standard output
+            judge = COCOeval(self._dataset(self._truth), self._dataset(self._found), kind)
+            judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
+            judge.params.maxDets = [100]
+            judge.evaluate()
+            judge.accumulate()
+        precision = judge.eval["precision"][..., 0, 0]
+        return Matches(ap=_mean(precision), ap50=_mean(precision[0]), classes=tuple(self._by_class(judge)))
+
+    def _dataset(self, annotations: list[dict[str, Any]]) -> COCO:
+        data = COCO()
+        data.dataset = {
+            "images": self._entries,
+            "categories": [{"id": c, "name": str(c)} for c in range(self._classes)],
+            "annotations": [dict(a) for a in annotations],
+        }
+        data.createIndex()
+        return data
+
+    def _by_class(self, judge: COCOeval) -> list[ClassMatches]:
+        entries, classes = len(self._entries), []
+        for c in range(self._classes):
+            truths = np.zeros(self._pictures)
+            scores, hits, pictures = [np.zeros(0)], [np.zeros((len(IOU_STEPS), 0), dtype=bool)], [np.zeros(0, dtype=np.int64)]
+            for picture, one in zip(self._picture_of, judge.evalImgs[c * entries : (c + 1) * entries], strict=True):
+                if one is None:
+                    continue
+                truths[picture] += len(one["gtIds"])
+                scores.append(np.asarray(one["dtScores"], dtype=np.float64))
+                hits.append(np.asarray(one["dtMatches"]) > 0)
+                pictures.append(np.full(len(one["dtIds"]), picture))
+            joined = np.concatenate(scores)
+            order = np.argsort(-joined, kind="stable")
+            classes.append(
+                ClassMatches(
+                    scores=joined[order],
+                    hits=np.concatenate(hits, axis=1)[:, order],
+                    pictures=np.concatenate(pictures)[order],
+                    truths=truths,
+                )
+            )
+        return classes
+
+
+def _mean(precision: NDArray[np.float64]) -> float:
+    """Average COCO's precision table, where −1 stands for classes that are nowhere to be found."""
+    known = precision[precision > -1]
+    return float(known.mean()) if known.size else math.nan
+
+
+def _annotations(
+    entry: int, start: int, boxes: NDArray[np.float32], class_ids: NDArray[np.int64], masks: NDArray[np.bool_] | None
+) -> list[dict[str, Any]]:
+    extents = corners_to_extents(boxes).tolist()
+    found: list[dict[str, Any]] = [
+        {"id": start + i + 1, "image_id": entry, "category_id": int(c), "bbox": e, "area": e[2] * e[3], "iscrowd": 0}
+        for i, (e, c) in enumerate(zip(extents, class_ids, strict=True))
+    ]
+    if masks is not None and len(masks):
+        packed = rle.encode(np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8)))
+        found = [a | {"segmentation": m} for a, m in zip(found, packed, strict=True)]
+    return found

@@ -1,0 +1,163 @@
+"""What an evaluation found: plain data for machines, a table for people."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from visionllm.evaluation.base import Scores
+from visionllm.evaluation.intervals import Score
+from visionllm.evaluation.targets import FIRST, Target
+
+MODES = ("known", "free")
+# Shown beside the score they explain, or not at all.
+_ASIDE = ("majority", "margin", "questions")
+# What a split's report is compared by: name, family and score.
+_COMPARED = (("talk", "talk", "exact"), ("box AP", "detect", "box_ap_known"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The scores of one run.
+
+    Attributes:
+        split: Split of the pictures.
+        seed: Seed of the pictures.
+        pictures: Pictures a family.
+        seconds: How long it took.
+        library: What computed the average precision.
+        scores: By name, by family. A name ends in `_known` or `_free` where both modes have the score.
+    """
+
+    split: str
+    seed: int
+    pictures: int
+    seconds: float
+    library: str
+    scores: Scores
+
+    def value(self, family: str, score: str) -> float | None:
+        """Return a score, or None if it is not there or not defined."""
+        return self.scores.get(family, {}).get(score, Score(value=None)).value
+
+    def flat(self) -> dict[str, float]:
+        """Return every defined score under `family/score`."""
+        return {f"{f}/{n}": s.value for f, some in self.scores.items() for n, s in some.items() if s.value is not None}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: scores by family, the ends of their intervals as `…_low` and `…_high`, and how it was run."""
+        plain: dict[str, Any] = {}
+        for family, scores in self.scores.items():
+            plain[family] = {}
+            for name, score in scores.items():
+                plain[family][name] = score.value
+                if score.low is not None:
+                    plain[family] |= {f"{name}_low": score.low, f"{name}_high": score.high}
+        return plain | {
+            "split": self.split,
+            "seed": self.seed,
+            "pictures": self.pictures,
+            "seconds": round(self.seconds, 1),
+            "library": self.library,
+        }
+
+
+def relative_to_test(reports: Sequence[Report]) -> dict[str, dict[str, float | None]]:
+    """Return talk and box AP of every report as shares of those of the test split, by split.
+
+    Raises:
+        ValueError: If no report is about the test split.
+    """
+    base = next((r for r in reports if r.split == "test"), None)
+    if base is None:
+        raise ValueError(f"expected a report about the split test, got {', '.join(r.split for r in reports) or 'none'}")
+    shares: dict[str, dict[str, float | None]] = {}
+    for report in reports:
+        shares[report.split] = {}
+        for name, family, score in _COMPARED:
+            here, there = report.value(family, score), base.value(family, score)
+            shares[report.split][name] = here / there if here is not None and there else None
+    return shares
+
+
+def write_json(reports: Sequence[Report], path: Path) -> None:
+    """Write one report as plain data, or several by split with their scores relative to test; never half a file.
+
+    Raises:
+        OSError: If the folder is not there or may not be written.
+    """
+    if len(reports) == 1:
+        plain = reports[0].to_dict()
+    else:
+        plain = {"splits": {r.split: r.to_dict() for r in reports}, "relative": relative_to_test(reports)}
+    text = json.dumps(plain, indent=2, allow_nan=False) + "\n"
+    half = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        half.write_text(text)
+        half.replace(path)
+    finally:
+        half.unlink(missing_ok=True)
+
+
+def score_table(report: Report) -> Table:
+    """Return all scores as a table: both modes side by side, with intervals, and what must be reached."""
+    title = f"{report.split}, seed {report.seed}, {report.pictures} pictures a family, {report.seconds:.0f} s, {report.library}"
+    table = Table(title=title)
+    for name in ("family", "score"):
+        table.add_column(name, no_wrap=True)
+    for name in ("known classes", "free", "commonest answer", "first"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for family, scores in report.scores.items():
+        rows = _rows(scores)
+        for row, (name, modes) in enumerate(rows.items()):
+            target = next((t for t in FIRST if (t.family, t.score) == (family, name)), None)
+            table.add_row(
+                "" if row else family,
+                name,
+                *(_cell(modes.get(mode), target) for mode in MODES),
+                _number(scores["majority"].value) if name == "exact" and "majority" in scores else "",
+                str(target or ""),
+                end_section=row == len(rows) - 1,
+            )
+    return table
+
+
+def relative_table(reports: Sequence[Report]) -> Table:
+    """Return talk and box AP of every split relative to test as a table."""
+    table = Table(title="relative to test")
+    table.add_column("split")
+    for name, *_ in _COMPARED:
+        table.add_column(name, justify="right")
+    for split, shares in relative_to_test(reports).items():
+        table.add_row(split, *(_number(share) for share in shares.values()))
+    return table
+
+
+def _rows(scores: Mapping[str, Score]) -> dict[str, dict[str, Score]]:
+    """Put the modes of one score side by side; a score without a mode was answered freely."""
+    rows: dict[str, dict[str, Score]] = {}
+    for name, score in scores.items():
+        stem, _, mode = name.rpartition("_")
+        stem, mode = (stem, mode) if mode in MODES else (name, "free")
+        if stem not in _ASIDE:
+            rows.setdefault(stem, {})[mode] = score
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _cell(score: Score | None, target: Target | None) -> str:
+    if score is None:
+        return ""
+    text = _number(score.value)
+    if score.low is not None:
+        text += f" [dim]({_number(score.low)} to {_number(score.high)})[/dim]"
+    if target is not None:
+        text += " [green]✓[/green]" if target.met(score.value) else " [red]✗[/red]"
+    return text

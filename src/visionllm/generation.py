@@ -1,0 +1,327 @@
+"""Writing answers: batches of different wishes, seeds of their own, and streams, around `model.generate`."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from queue import SimpleQueue
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers.generation.streamers import BaseStreamer
+
+from visionllm.config import VisionLLMConfig
+from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration
+from visionllm.super_link import SlotForcing
+from visionllm.types import FinishReason, Options
+from visionllm.types.tensors import ModelInputs
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratedIds:
+    """What the model wrote for one row.
+
+    Attributes:
+        ids: Without padding and without the id that ends an answer. Every routing token is followed by all of its slots:
+            a group that the limit cut off is dropped.
+        finish_reason: "stop" if the model ended its answer, "length" if the limit did.
+        tokens: Number of ids; slots don't count.
+    """
+
+    ids: tuple[int, ...]
+    finish_reason: FinishReason
+    tokens: int
+
+
+def generate(
+    model: VisionLLMForConditionalGeneration,
+    inputs: ModelInputs,
+    options: Options | Sequence[Options],
+    *,
+    encoded: EncodedPictures | None = None,
+    streamer: BaseStreamer | None = None,
+    cancelled: threading.Event | None = None,
+) -> list[GeneratedIds]:
+    """Write an answer for every row.
+
+    Args:
+        model: The model.
+        inputs: Prompts, padded on the left.
+        options: For all rows, or one a row. Each row draws from its own seed, so its answer does not depend on the others.
+        encoded: What `model.encode` made of the batch's pictures, if it is at hand.
+        streamer: Gets the ids as they come; for one row.
+        cancelled: Once set, generation stops after the running step.
+
+    Raises:
+        ValueError: If the options are not one a row, or a prompt leaves no room in the context.
+    """
+    rows = len(inputs.input_ids)
+    wishes = [options] * rows if isinstance(options, Options) else list(options)
+    if len(wishes) != rows:
+        raise ValueError(f"expected {rows} options, one a row, got {len(wishes)}")
+    if not rows:
+        return []
+    if not inputs.attention_mask[:, -1].all():
+        raise ValueError("expected prompts padded on the left, got padding at the end of a row")
+    with torch.no_grad():
+        prompt = model.embed_prompt(
+            inputs.input_ids,
+            pixel_values=None if encoded is not None else inputs.pixel_values,
+            splits=inputs.splits,
+            region_masks=inputs.region_masks,
+            region_pictures=inputs.region_pictures,
+            encoded=encoded,
+        )
+    written: dict[int, GeneratedIds] = {}
+    for beams in dict.fromkeys(w.num_beams for w in wishes):
+        chosen = [i for i, wish in enumerate(wishes) if wish.num_beams == beams]
+        group = [wishes[i] for i in chosen]
+        ids = _write(model, inputs, prompt, chosen, group, streamer, cancelled)
+        for i, wish, row in zip(chosen, group, ids, strict=True):
+            written[i] = cut(row, wish.max_new_tokens, model.config, end_ids(model))
+    return [written[i] for i in range(rows)]
+
+
+def _write(
+    model: VisionLLMForConditionalGeneration,
+    inputs: ModelInputs,
+    prompt: Tensor,
+    chosen: list[int],
+    wishes: list[Options],
+    streamer: BaseStreamer | None,
+    cancelled: threading.Event | None,
+) -> list[list[int]]:
+    """Return the raw ids that some rows, alike in beams, continue with."""
+    index = torch.tensor(chosen, device=inputs.input_ids.device)
+    prompt_ids = inputs.input_ids[index]
+    length = prompt_ids.shape[1]
+    room = model.config.text_config.max_position_embeddings - length
+    if room < 1:
+        raise ValueError(f"expected a prompt of fewer than {length + room} tokens, got {length}")
+    limits = torch.tensor([w.max_new_tokens for w in wishes])
+    most = int(limits.max()) * (1 + max(model.config.tables.values(), default=0))
+    ends = end_ids(model)
+    pad = model.config.text_config.pad_token_id
+    settings = GenerationConfig(
+        max_new_tokens=min(most, room),
+        num_beams=wishes[0].num_beams,
+        do_sample=False,
+        eos_token_id=list(ends) or None,
+        pad_token_id=pad if pad is not None else next(iter(ends), 0),
+    )
+    stops = StoppingCriteriaList([TextLength(limits, length, model.config.text_vocab_size, cancelled)])
+    whole: Any = model.generate(
+        input_ids=prompt_ids,
+        attention_mask=inputs.attention_mask[index],
+        prompt_embeds=prompt[index],
+        generation_config=settings,
+        logits_processor=LogitsProcessorList([SeededSampling(wishes)] if any(w.temperature for w in wishes) else []),
+        stopping_criteria=stops,
+        streamer=streamer,
+    )
+    return whole[:, length:].tolist()
+
+
+def end_ids(model: VisionLLMForConditionalGeneration) -> frozenset[int]:
+    """Return the ids that end an answer."""
+    ends = model.config.text_config.eos_token_id
+    return frozenset([ends] if isinstance(ends, int) else ends or ())
+
+
+def cut(ids: Sequence[int], limit: int, config: VisionLLMConfig, ends: frozenset[int]) -> GeneratedIds:
+    """End a row where it ended: at an end id, or at the limit of text ids; a group that is not whole is dropped.
+
+    Args:
+        ids: Raw ids; whatever follows the end is padding.
+        limit: Largest number of text ids.
+        config: Names the routes and the tables.
+        ends: Ids that end an answer.
+    """
+    kept: list[int] = []
+    count = 0
+    reason: FinishReason = "length"
+    for token in ids:
+        if token in ends:
+            reason = "stop"
+            break
+        kept.append(token)
+        count += token < config.text_vocab_size
+        if count == limit:
+            break
+    forcing = SlotForcing(config)
+    if kept and forcing.owes(kept[-1]):
+        while kept[-1] >= config.text_vocab_size:
+            kept.pop()
+        kept.pop()
+        count -= 1
+    return GeneratedIds(ids=tuple(kept), finish_reason=reason, tokens=count)
+
+
+def extend(inputs: ModelInputs, written: Sequence[GeneratedIds]) -> ModelInputs:
+    """Append to each row what was written for it, so that `model.queries` can read the whole.
+
+    Raises:
+        ValueError: If there is not one answer a row.
+    """
+    if len(written) != len(inputs.input_ids):
+        raise ValueError(f"expected {len(inputs.input_ids)} answers, one a row, got {len(written)}")
+    longest = max((len(w.ids) for w in written), default=0)
+    ids = inputs.input_ids
+    answers = torch.tensor([(*w.ids, *[0] * (longest - len(w.ids))) for w in written], dtype=ids.dtype, device=ids.device)
+    lengths = torch.tensor([len(w.ids) for w in written], device=ids.device)
+    real = torch.arange(longest, device=ids.device) < lengths[:, None]
+    return replace(
+        inputs,
+        input_ids=torch.cat([ids, answers.reshape(len(ids), longest)], dim=1),
+        attention_mask=torch.cat([inputs.attention_mask.bool(), real], dim=1),
+        turn_ids=torch.cat([inputs.turn_ids, inputs.turn_ids[:, -1:].expand(-1, longest)], dim=1),
+        labels=None,
+    )
+
+
+class TextLength(StoppingCriteria):
+    """Ends each row at its own number of text ids, and every row once the caller gave up.
+
+    Args:
+        limits: int[B]. Largest number of new text ids a row.
+        start: Length of the prompt.
+        text_ids: Number V of text ids; slots follow and don't count.
+        cancelled: Set by the caller to stop.
+    """
+
+    def __init__(self, limits: Tensor, start: int, text_ids: int, cancelled: threading.Event | None = None) -> None:
+        self.limits, self.start, self.text_ids, self.cancelled = limits, start, text_ids, cancelled
+
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return bool[rows]; rows may be beams, those of one prompt side by side."""
+        if self.cancelled is not None and self.cancelled.is_set():
+            return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
+        counts = (input_ids[:, self.start :] < self.text_ids).sum(dim=-1)
+        limits = self.limits.to(input_ids.device).repeat_interleave(len(input_ids) // len(self.limits))
+        return counts >= limits
+
+
+class SeededSampling(LogitsProcessor):
+    """Samples each row with its own generator, by adding Gumbel noise to its logits: the largest sum is the sample.
+
+    Rows of temperature 0 stay as they are. So one greedy search serves a batch of different wishes, and no row's answer
+    depends on the others or on a global generator.
+
+    Args:
+        wishes: One a row.
+    """
+
+    def __init__(self, wishes: Sequence[Options]) -> None:
+        self.wishes = list(wishes)
+        self.generators = [torch.Generator().manual_seed(w.seed) for w in wishes]
+
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Return float[B, V + S]."""
+        rows = []
+        for row, wish, generator in zip(scores, self.wishes, self.generators, strict=True):
+            if wish.temperature:
+                noise = torch.empty(row.shape).exponential_(generator=generator).log_().neg_()
+                row = _nucleus(row / wish.temperature, wish.top_p) + noise.to(row)
+            rows.append(row)
+        return torch.stack(rows)
+
+
+def _nucleus(logits: Tensor, top_p: float) -> Tensor:
+    """Keep the likeliest ids that together reach `top_p`."""
+    if top_p >= 1:
+        return logits
+    ordered, places = logits.softmax(-1).sort(descending=True)
+    beyond = ordered.cumsum(-1) - ordered >= top_p
+    return logits.masked_fill(torch.zeros_like(beyond).scatter(-1, places, beyond), float("-inf"))
+
+
+class _Steps(BaseStreamer):
+    """Puts the ids of one row into a queue as they come, and None at the end."""
+
+    def __init__(self) -> None:
+        self.queue: SimpleQueue[int | None] = SimpleQueue()
+        self.begun = False
+
+    def put(self, value: Tensor) -> None:
+        """Take the prompt first, then one id at a time."""
+        if self.begun:
+            self.queue.put(int(value))
+        self.begun = True
+
+    def end(self) -> None:
+        """Nothing follows."""
+        self.queue.put(None)
+
+
+def stream(
+    model: VisionLLMForConditionalGeneration,
+    inputs: ModelInputs,
+    options: Options,
+    *,
+    encoded: EncodedPictures | None = None,
+) -> Iterator[int | GeneratedIds]:
+    """Write the answer of one row, id by id, slots included; the last item is the whole.
+
+    Closing the iterator stops the generation after the running step.
+
+    Raises:
+        ValueError: If there is not exactly one row, or beams are asked for.
+    """
+    if len(inputs.input_ids) != 1 or options.num_beams != 1:
+        raise ValueError(f"expected one row and one beam, got {len(inputs.input_ids)} rows and {options.num_beams} beams")
+    steps, cancelled = _Steps(), threading.Event()
+    outcome: list[GeneratedIds | BaseException] = []
+
+    def work() -> None:
+        try:
+            outcome.extend(generate(model, inputs, options, encoded=encoded, streamer=steps, cancelled=cancelled))
+        except BaseException as error:  # re-raised below, in the caller's thread
+            outcome.append(error)
+            steps.end()
+
+    worker = threading.Thread(target=work, daemon=True)
+    worker.start()
+    ends = end_ids(model)
+    try:
+        while (token := steps.queue.get()) is not None:
+            if token not in ends:
+                yield token
+    finally:
+        cancelled.set()
+        worker.join()
+    last = outcome[0]
+    if isinstance(last, BaseException):
+        raise last
+    yield last
+
+
+class TextStream:
+    """Turns ids into text piece by piece: whole words only, never half a character.
+
+    Args:
+        decode: Ids to text.
+
+    >>> stream = TextStream(lambda ids: " ".join("word" for _ in ids))
+    >>> stream.push(1), stream.push(2), stream.flush()
+    ('', 'word', ' word')
+    """
+
+    def __init__(self, decode: Callable[[Sequence[int]], str]) -> None:
+        self.decode = decode
+        self.ids: list[int] = []
+        self.given = 0
+
+    def push(self, token: int) -> str:
+        """Take one id; return the text that no later id can change, without the blank after it."""
+        self.ids.append(token)
+        text = self.decode(self.ids)
+        whole = max(text.rfind(" "), text.rfind("\n"), self.given)
+        piece, self.given = text[self.given : whole], whole
+        return piece
+
+    def flush(self) -> str:
+        """Return the rest."""
+        text = self.decode(self.ids)
+        piece, self.given = text[self.given :], len(text)
+        return piece

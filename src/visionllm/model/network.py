@@ -1,0 +1,389 @@
+"""The whole network: a vision encoder, a language model that reads it, and decoders that read the language model."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import AutoModel, AutoModelForCausalLM, Cache, PreTrainedModel
+from transformers.modeling_outputs import ModelOutput
+
+from visionllm.config import VisionLLMConfig
+from visionllm.decoders.base import Decoder
+from visionllm.model.layout import packed_mask, packed_positions, token_positions
+from visionllm.model.parts import build_decoders, build_projector, build_region_encoder, check_language_model
+from visionllm.model.pictures import EncodedPictures, drop_prefix, write_over
+from visionllm.model.writing import SlotGenerationMixin
+from visionllm.super_link import SuperLink, select_units
+from visionllm.types.requests import Options
+from visionllm.types.results import Result
+from visionllm.types.tensors import ImageBatch, ModelInputs, Queries
+
+IGNORED = -100
+
+
+@dataclass
+class VisionLLMOutput(ModelOutput):
+    """What one forward pass returns.
+
+    Attributes:
+        loss: float[]. Mean next-token loss over supervised text positions, if labels were given and any counts.
+        logits: float[B, kept, V + S]. −inf at slots; None in training, unless `logits_to_keep` asks for them.
+        past_key_values: The cache, if one was asked for.
+        last_hidden_state: float[B, T, D], after the final norm.
+        hidden_states: Of the language model, if asked for.
+        attentions: Of the language model, if asked for.
+    """
+
+    loss: Tensor | None = None
+    logits: Tensor | None = None
+    past_key_values: Cache | None = None
+    last_hidden_state: Tensor | None = None
+    hidden_states: tuple[Tensor, ...] | None = None
+    attentions: tuple[Tensor, ...] | None = None
+
+
+class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
+    """A language model that sees pictures and regions, and whose routing tokens open task decoders.
+
+    Args:
+        config: What the model is made of.
+
+    Source: VisionLLM v2, arXiv:2406.08394, section 3.
+    """
+
+    config: VisionLLMConfig
+    config_class = VisionLLMConfig
+    base_model_prefix = ""
+    main_input_name = "input_ids"
+    accepts_loss_kwargs = False
+    supports_gradient_checkpointing = True
+    _supports_sdpa = True
+    _supports_flash_attn = True
+    _supports_attention_backend = True
+
+    def __init__(self, config: VisionLLMConfig) -> None:
+        super().__init__(config)
+        check_language_model(config.text_config)
+        self.vision_encoder = AutoModel.from_config(config.vision_config)
+        self.language_model = AutoModelForCausalLM.from_config(config.text_config)
+        self.projector = build_projector(config)
+        self.region_encoder = build_region_encoder(config)
+        self.super_link = SuperLink(config)
+        self.decoders: Mapping[str, Decoder[Any]] = build_decoders(config)  # pyright: ignore[reportAttributeAccessIssue]
+        self.post_init()
+
+    def _init_weights(self, module: nn.Module) -> None:
+        """Leave every part as its own constructor made it."""
+
+    def get_input_embeddings(self) -> nn.Module:
+        """Return the vocabulary table; slots have their own rows in `super_link`."""
+        return self.language_model.get_input_embeddings()
+
+    def set_input_embeddings(self, value: nn.Module) -> None:
+        """Replace the vocabulary table."""
+        self.language_model.set_input_embeddings(value)
+
+    def get_output_embeddings(self) -> nn.Module:
+        """Return the language model's head, which knows text ids only."""
+        return self.language_model.get_output_embeddings()
+
+    def encode_pictures(self, pixel_values: Tensor, splits: Tensor) -> EncodedPictures:
+        """Run the vision encoder and the projector.
+
+        Args:
+            pixel_values: float[S, 3, h, w]. All splits of all pictures.
+            splits: int[P]. Number of splits of each picture; the last one shows the whole picture.
+
+        Raises:
+            ValueError: If the splits do not add up to S.
+        """
+        if int(splits.sum()) != len(pixel_values):
+            raise ValueError(f"expected {int(splits.sum())} splits of {len(splits)} pictures, got {len(pixel_values)}")
+        learns = any(p.requires_grad for p in self.vision_encoder.parameters())
+        with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
+            pixels = pixel_values.to(self.vision_encoder.dtype)
+            hidden = self.vision_encoder(pixel_values=pixels, output_hidden_states=True).hidden_states
+        prefix, whole = self.config.vision_prefix_tokens, splits.cumsum(0) - 1
+        levels = self.config.region_levels if self.region_encoder is not None else ()
+        return EncodedPictures(
+            tokens=self.projector(drop_prefix(hidden[self.config.vision_layer], prefix)),
+            splits=splits,
+            pixel_values=pixel_values[whole],
+            levels=tuple(drop_prefix(hidden[level], prefix)[whole] for level in levels),
+        )
+
+    def encode_regions(self, masks: Tensor, pictures: Tensor, encoded: EncodedPictures) -> Tensor:
+        """Embed regions of encoded pictures.
+
+        Args:
+            masks: float[R, h, w]. 1 inside each region.
+            pictures: int[R]. Index of the picture each region is on.
+            encoded: The pictures.
+
+        Returns:
+            float[R, D].
+
+        Raises:
+            ValueError: If the model has no region encoder, or the numbers of masks and pictures differ.
+        """
+        if self.region_encoder is None:
+            raise ValueError(f"expected a model with a region encoder for {len(masks)} regions, got one without")
+        if len(masks) != len(pictures):
+            raise ValueError(f"expected {len(masks)} pictures, one for each region, got {len(pictures)}")
+        dtype = encoded.tokens.dtype
+        return self.region_encoder(
+            encoded.pixel_values[pictures].to(dtype),
+            masks[:, None].to(dtype),
+            [level[pictures] for level in encoded.levels],
+        )
+
+    def embed_prompt(
+        self,
+        input_ids: Tensor,
+        *,
+        pixel_values: Tensor | None = None,
+        splits: Tensor | None = None,
+        region_masks: Tensor | None = None,
+        region_pictures: Tensor | None = None,
+        encoded: EncodedPictures | None = None,
+    ) -> Tensor:
+        """Embed ids, then write image features and regions over their places.
+
+        Args:
+            input_ids: int[B, T].
+            pixel_values: float[S, 3, h, w], or None.
+            splits: int[P]. Number of splits of each picture; None means one split a picture.
+            region_masks: float[R, h, w], or None.
+            region_pictures: int[R]. Index of the picture each region is on; None where there are no regions.
+            encoded: What `encode_pictures` made of the same pictures, instead of `pixel_values`.
+
+        Returns:
+            float[B, T, D].
+
+        Raises:
+            ValueError: If features and their places differ in number.
+        """
+        embeds = self.super_link.embed(input_ids, self.get_input_embeddings())
+        if encoded is None and pixel_values is not None and len(pixel_values):
+            if splits is None:
+                splits = torch.ones(len(pixel_values), dtype=torch.long, device=pixel_values.device)
+            encoded = self.encode_pictures(pixel_values, splits)
+        ids = self.config.token_ids
+        if "<im_patch>" in ids:
+            tokens = embeds[0, :0] if encoded is None else encoded.tokens.flatten(0, 1)
+            group = 1 if encoded is None else encoded.tokens.shape[1]
+            embeds = write_over(embeds, input_ids, self.config.image_token_id, tokens, "image features", group)
+        if "<region>" in ids:
+            regions = embeds[0, :0]
+            if region_masks is not None and len(region_masks):
+                if encoded is None or region_pictures is None:
+                    raise ValueError(f"expected the pictures of {len(region_masks)} regions, got none")
+                regions = self.encode_regions(region_masks, region_pictures, encoded)
+            embeds = write_over(embeds, input_ids, self.config.region_token_id, regions, "regions")
+        return embeds
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        attention_mask: Tensor | None = None,
+        position_ids: Tensor | None = None,
+        past_key_values: Cache | None = None,
+        prompt_embeds: Tensor | None = None,
+        *,
+        turn_ids: Tensor | None = None,
+        turn_images: Tensor | None = None,
+        pixel_values: Tensor | None = None,
+        splits: Tensor | None = None,
+        region_masks: Tensor | None = None,
+        region_pictures: Tensor | None = None,
+        encoded: EncodedPictures | None = None,
+        packed: bool = False,
+        labels: Tensor | None = None,
+        use_cache: bool | None = None,
+        logits_to_keep: int | Tensor | None = None,
+        **language_options: Any,
+    ) -> VisionLLMOutput:
+        """Read a batch; the fields of `ModelInputs` are arguments of the same names.
+
+        Args:
+            input_ids: int[B, T]. Text ids and slot ids.
+            attention_mask: bool[B, past + T]. True on real tokens; None means all.
+            position_ids: int[B, T]. None counts real tokens.
+            past_key_values: The cache of what was read before.
+            prompt_embeds: float[B, T0, D]. Embeddings of the first T0 tokens, pictures and regions in their places.
+            turn_ids: int[B, T]. Needed for packed rows.
+            turn_images: Not read here; see `queries`.
+            pixel_values: float[S, 3, h, w].
+            splits: int[P].
+            region_masks: float[R, h, w].
+            region_pictures: int[R].
+            encoded: What `encode_pictures` made of the same pictures, instead of `pixel_values`.
+            packed: Turns k ≥ 1 see turn 0 and themselves only.
+            labels: int[B, T]. −100 where ignored; slots are ignored too.
+            use_cache: Return a cache.
+            logits_to_keep: Number of last positions to score, or their indices; 0 scores all. None scores all, or none
+                where labels are given.
+            language_options: Passed on to the language model.
+
+        Raises:
+            ValueError: If features and their places differ in number, or packed rows come without `turn_ids`.
+        """
+        language_options.pop("return_dict", None)
+        if prompt_embeds is None:
+            embeds = self.embed_prompt(
+                input_ids,
+                pixel_values=pixel_values,
+                splits=splits,
+                region_masks=region_masks,
+                region_pictures=region_pictures,
+                encoded=encoded,
+            )
+        else:
+            written = input_ids[:, prompt_embeds.shape[1] :]
+            tail = self.super_link.embed(written, self.get_input_embeddings())
+            embeds = torch.cat([prompt_embeds.to(tail.dtype), tail], dim=1) if written.shape[1] else prompt_embeds
+        mask = attention_mask
+        if packed:
+            if turn_ids is None:
+                raise ValueError("expected turn_ids with packed rows, got none")
+            real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask
+            position_ids = packed_positions(real, turn_ids)
+            mask = packed_mask(real, turn_ids, embeds.dtype)
+        elif position_ids is None and attention_mask is not None:
+            position_ids = token_positions(attention_mask)[:, -input_ids.shape[1] :]
+        read = self.language_model.base_model(
+            inputs_embeds=embeds,
+            attention_mask=mask,
+            position_ids=position_ids,
+            past_key_values=past_key_values,
+            use_cache=bool(use_cache),
+            **language_options,
+        )
+        hidden = read.last_hidden_state
+        kept = logits_to_keep if logits_to_keep is not None or labels is not None else 0
+        return VisionLLMOutput(
+            loss=None if labels is None else self.text_loss(hidden, labels),
+            logits=None if kept is None else self.logits(hidden, kept),
+            past_key_values=read.past_key_values,
+            last_hidden_state=hidden,
+            hidden_states=read.hidden_states,
+            attentions=read.attentions,
+        )
+
+    def logits(self, last_hidden_state: Tensor, kept: int | Tensor = 0) -> Tensor:
+        """Score the id space at the last `kept` positions, or at those indices; 0 means all."""
+        at = slice(-kept, None) if isinstance(kept, int) else kept
+        return self.super_link.pad_logits(self.get_output_embeddings()(last_hidden_state[:, at]))
+
+    def text_loss(self, last_hidden_state: Tensor, labels: Tensor) -> Tensor | None:
+        """Return the mean next-token loss, or None where nothing is supervised.
+
+        Args:
+            last_hidden_state: float[B, T, D].
+            labels: int[B, T]. Ignored where −100 or a slot.
+        """
+        following = labels[:, 1:]
+        counts = (following >= 0) & (following < self.config.text_vocab_size)
+        if not bool(counts.any()):
+            return None
+        logits = self.get_output_embeddings()(last_hidden_state[:, :-1][counts])
+        return F.cross_entropy(logits.float(), following[counts])
+
+    def read(self, inputs: ModelInputs, **options: Any) -> VisionLLMOutput:
+        """Run `forward` on a batch; nothing is scored unless `logits_to_keep` says so."""
+        given = {f.name: getattr(inputs, f.name) for f in fields(inputs) if f.name != "images"}
+        given |= {"labels": None} | options
+        if given.get("encoded") is not None:
+            given["pixel_values"] = None
+        return self(**given)
+
+    def queries(self, inputs: ModelInputs, encoded: EncodedPictures | None = None) -> dict[str, Queries]:
+        """Return the queries of each decoder that finished rows route to: one pass, no scores.
+
+        Raises:
+            ValueError: If a routed turn has no decoder image.
+        """
+        read = self.read(inputs, encoded=encoded, logits_to_keep=torch.arange(0, device=inputs.input_ids.device))
+        return self.super_link.gather(_present(read.last_hidden_state), inputs)
+
+    def compute_losses(
+        self,
+        inputs: ModelInputs,
+        targets: Mapping[str, Sequence[Any]],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Return every loss term of a batch, already weighted; their sum is the loss.
+
+        Args:
+            inputs: The batch.
+            targets: By decoder name, one a unit in the order of `super_link.find_units`; None leaves a unit out. A decoder
+                without targets learns nothing.
+            generator: Source of the decoders' random draws; None means torch's global one.
+
+        Returns:
+            `"text"`, if any position is supervised, and `"<decoder>/<term>"`.
+
+        Raises:
+            ValueError: If the targets of a decoder are not one a unit.
+        """
+        read = self.read(inputs, labels=inputs.labels)
+        losses = {} if read.loss is None else {"text": read.loss}
+        wanted = {name: given for name, given in targets.items() if name in self.decoders}
+        if not wanted or inputs.images is None:
+            return losses
+        gathered = self.super_link.gather(_present(read.last_hidden_state), inputs)
+        for name, given in wanted.items():
+            units = len(gathered[name]) if name in gathered else 0
+            if units != len(given):
+                raise ValueError(f"expected {units} targets of decoder {name!r}, one for each unit, got {len(given)}")
+            chosen = [i for i, target in enumerate(given) if target is not None]
+            if chosen:
+                decoder = self.decoders[name]
+                queries, images = _as_decoder(decoder, select_units(gathered[name], chosen), inputs.images)
+                terms = decoder.loss(queries, images, [given[i] for i in chosen], generator)
+                losses |= {f"{name}/{term}": value for term, value in terms.items()}
+        return losses
+
+    @torch.no_grad()
+    def decode(
+        self, queries: Mapping[str, Queries], images: ImageBatch, options: Options | Sequence[Options]
+    ) -> dict[str, list[Result]]:
+        """Run the decoders.
+
+        Args:
+            queries: By decoder name, as `queries` returns them.
+            images: The decoder images of the batch.
+            options: For all rows, or one a row.
+
+        Returns:
+            By decoder name, one result a unit.
+        """
+        results: dict[str, list[Result]] = {}
+        for name, given in queries.items():
+            rows = given.rows.tolist()
+            wished = [options if isinstance(options, Options) else options[row] for row in rows]
+            found: dict[int, Result] = {}
+            for option in dict.fromkeys(wished):
+                chosen = [i for i, wish in enumerate(wished) if wish == option]
+                part, pictures = _as_decoder(self.decoders[name], select_units(given, chosen), images)
+                found |= zip(chosen, self.decoders[name].decode(part, pictures, option), strict=True)
+            results[name] = [found[i] for i in range(len(rows))]
+        return results
+
+
+def _present(value: Tensor | None) -> Tensor:
+    if value is None:
+        raise ValueError("expected hidden states from the language model, got none")
+    return value
+
+
+def _as_decoder(decoder: nn.Module, queries: Queries, images: ImageBatch) -> tuple[Queries, ImageBatch]:
+    """Convert the floats of a decoder's inputs to its own dtype."""
+    dtype = next(decoder.parameters()).dtype
+    return (
+        replace(queries, states=queries.states.to(dtype)),
+        replace(images, pixel_values=images.pixel_values.to(dtype)),
+    )

@@ -1,0 +1,66 @@
+"""Masks: sampling at points, choosing the points, scaling to the original picture."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def sample_points(maps: Tensor, points: Tensor) -> Tensor:
+    """Read maps at points, bilinearly; outside of a map everything is 0.
+
+    Args:
+        maps: float[N, C, H, W].
+        points: float[N, P, 2]. (x, y) in [0, 1] of the map's extent.
+
+    Returns:
+        float[N, C, P].
+
+    >>> sample_points(torch.tensor([[[[1.0, 3.0]]]]), torch.tensor([[[0.25, 0.5], [0.5, 0.5]]]))
+    tensor([[[1., 2.]]])
+    """
+    return F.grid_sample(maps, 2 * points.unsqueeze(2) - 1, align_corners=False).squeeze(3)
+
+
+def uncertain_points(logits: Tensor, candidates: Tensor, count: int) -> Tensor:
+    """Keep the candidates at which the masks are the least certain.
+
+    Args:
+        logits: float[N, 1, H, W]. Mask logits; 0 is the least certain.
+        candidates: float[N, M, 2]. (x, y) in [0, 1].
+        count: How many to keep a mask.
+
+    Returns:
+        float[N, count, 2], the least certain first.
+
+    Source: PointRend, arXiv:1912.08193, section 3.1.
+
+    >>> logits = torch.tensor([[[[-9.0, 0.0, 9.0]]]])
+    >>> uncertain_points(logits, torch.tensor([[[0.1, 0.5], [0.5, 0.5]]]), 1)
+    tensor([[[0.5000, 0.5000]]])
+    """
+    certainty = sample_points(logits, candidates).squeeze(1).abs()
+    kept = certainty.topk(count, dim=1, largest=False).indices
+    return candidates.gather(1, kept.unsqueeze(-1).expand(-1, -1, 2))
+
+
+def paste_masks(logits: Tensor, resized_hw: tuple[int, int], size_hw: tuple[int, int], *, stride: int = 4) -> Tensor:
+    """Scale mask logits to the original picture.
+
+    Args:
+        logits: float[N, h, w]. Over the padded picture, one cell for `stride` pixels.
+        resized_hw: (height, width) of the real pixels, at the top left.
+        size_hw: (height, width) of the original picture.
+        stride: Pixels a cell.
+
+    Returns:
+        bool[N, H, W], at the size of the original picture.
+
+    >>> paste_masks(torch.tensor([[[9.0, -9.0]]]), (4, 8), (2, 4))
+    tensor([[[ True,  True, False, False],
+             [ True,  True, False, False]]])
+    """
+    if not len(logits):
+        return logits.new_zeros((0, *size_hw), dtype=torch.bool)
+    fine = F.interpolate(logits.unsqueeze(1), scale_factor=stride, mode="bilinear", align_corners=False)
+    fine = fine[:, :, : resized_hw[0], : resized_hw[1]]
+    return F.interpolate(fine, size=size_hw, mode="bilinear", align_corners=False).squeeze(1) > 0

@@ -1,0 +1,45 @@
+"""Requests and samples → tensors: text and chat, image splits, regions, decoder images."""
+
+from visionllm.processing.chat import TINY, VICUNA_V1, ChatTemplate
+from visionllm.processing.configuration import ROUTES, TABLES, ProcessorConfig
+from visionllm.processing.decoder_images import DecoderImageConfig
+from visionllm.processing.opening import PictureError, PictureLimits, open_picture
+from visionllm.processing.processor import VisionLLMProcessor
+from visionllm.processing.prompts import (
+    PUBLISHED,
+    Prompts,
+    known_class_answer,
+    known_class_question,
+    point_answer,
+    point_question,
+    refer_answer,
+)
+from visionllm.processing.targets import TrainBatch, Unit
+from visionllm.processing.tiles import VisionImageConfig
+from visionllm.processing.tokenizer import Vocabulary, train_tokenizer
+
+__all__ = [
+    "PUBLISHED",
+    "ROUTES",
+    "TABLES",
+    "TINY",
+    "VICUNA_V1",
+    "ChatTemplate",
+    "DecoderImageConfig",
+    "PictureError",
+    "PictureLimits",
+    "ProcessorConfig",
+    "Prompts",
+    "TrainBatch",
+    "Unit",
+    "VisionImageConfig",
+    "VisionLLMProcessor",
+    "Vocabulary",
+    "known_class_answer",
+    "known_class_question",
+    "open_picture",
+    "point_answer",
+    "point_question",
+    "refer_answer",
+    "train_tokenizer",
+]

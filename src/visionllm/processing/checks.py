@@ -1,0 +1,81 @@
+"""What a request must be, checked before any tensor is made."""
+
+from collections.abc import Collection, Sequence
+
+from visionllm.types import Mark, Message, Part, Picture, Request, Routed
+
+
+def check_request(request: Request, *, routing_tokens: Collection[str], max_pictures: int, max_regions: int) -> None:
+    """Check the order of the messages and the parts of each.
+
+    Raises:
+        ValueError: If the conversation is empty or out of order, a part is in a wrong place, or a picture is missing.
+    """
+    messages = request.messages
+    if not messages:
+        raise ValueError("expected at least one message, got none")
+    for i, message in enumerate(messages):
+        _check_parts(i, message, routing_tokens)
+    for i, message in enumerate(messages[1:], 1):
+        if message.role == "system":
+            raise ValueError(f"expected a system message only at the start, got one as message {i}")
+    turns = messages[1:] if messages[0].role == "system" else messages
+    if not turns or turns[-1].role != "user":
+        raise ValueError(f"expected the last message from the user, got one from the {messages[-1].role}")
+    for i, message in enumerate(turns, len(messages) - len(turns)):
+        expected = "user" if (len(messages) - 1 - i) % 2 == 0 else "assistant"
+        if message.role != expected:
+            raise ValueError(f"expected user and assistant to take turns, got the {message.role} as message {i}")
+    if turns[0].role != "user":
+        raise ValueError("expected the conversation to start with the user, got the assistant")
+    _check_pictures(request, max_pictures, max_regions)
+
+
+def _check_parts(i: int, message: Message, routing_tokens: Collection[str]) -> None:
+    for part in message.parts:
+        if isinstance(part, Picture | Mark) and message.role != "user":
+            name = "picture" if isinstance(part, Picture) else "region"
+            raise ValueError(
+                f"expected pictures and regions in user messages only, got a {name} in message {i} ({message.role})"
+            )
+        if isinstance(part, Routed) and message.role != "assistant":
+            raise ValueError(
+                f"expected routed words in assistant messages only, got {part.token} in message {i} ({message.role})"
+            )
+        if isinstance(part, Picture) and part.image.mode != "RGB":
+            raise ValueError(
+                f"expected an RGB picture in message {i}, got mode {part.image.mode!r}; open it with open_picture"
+            )
+    check_answer(message.parts, routing_tokens)
+    if message.role == "user" and not message.text.strip() and not any(isinstance(p, Mark) for p in message.parts):
+        raise ValueError(f"expected words in message {i}, got an empty prompt")
+
+
+def check_answer(parts: Sequence[Part], routing_tokens: Collection[str]) -> None:
+    """Check the routing tokens of a message.
+
+    Raises:
+        ValueError: If one is unknown.
+    """
+    for part in parts:
+        if isinstance(part, Routed) and part.token not in routing_tokens:
+            raise ValueError(f"expected a routing token, one of {', '.join(routing_tokens)}, got {part.token!r}")
+
+
+def _check_pictures(request: Request, max_pictures: int, max_regions: int) -> None:
+    count = len(request.pictures)
+    if count > max_pictures:
+        raise ValueError(f"expected at most {max_pictures} pictures, got {count}")
+    seen = region = 0
+    for message in request.messages:
+        for part in message.parts:
+            seen += isinstance(part, Picture)
+            if not isinstance(part, Mark):
+                continue
+            if part.picture is None and not seen:
+                raise ValueError(f"region {region}: expected a picture before it, got none")
+            if part.picture is not None and not 0 <= part.picture < count:
+                raise ValueError(f"region {region}: expected the index of one of {count} pictures, got {part.picture}")
+            region += 1
+    if region > max_regions:
+        raise ValueError(f"expected at most {max_regions} regions, got {region}")

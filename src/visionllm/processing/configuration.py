@@ -1,0 +1,153 @@
+"""What a processor is made of, and its strict JSON form."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import MappingProxyType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from visionllm.processing.chat import TINY, ChatTemplate
+from visionllm.processing.decoder_images import DecoderImageConfig
+from visionllm.processing.prompts import Prompts
+from visionllm.processing.tiles import VisionImageConfig
+from visionllm.types.tensors import Route
+
+ConfigT = TypeVar("ConfigT")
+
+ROUTES = (
+    Route(token="[DET]", table="det", decoder="detection"),
+    Route(token="[GRD]", table="det", decoder="detection"),
+    Route(token="[SEG]", table="det", decoder="detection"),
+    Route(token="[POSE]", table="pose", decoder="pose"),
+    Route(token="[GEN]", table="gen", decoder="generation"),
+    Route(token="[EDIT]", table="edit", decoder="editing"),
+)
+TABLES: Mapping[str, int] = MappingProxyType({"det": 4, "pose": 4, "gen": 64, "edit": 64})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessorConfig:
+    """How requests become tensors.
+
+    Attributes:
+        vision: Pictures for the vision encoder.
+        decoder: Pictures for the decoders; None for a model that only talks.
+        template: How a conversation is written.
+        prompts: Questions and answers of the known-class mode.
+        tables: Super-link slots of each table, in the order of their rows.
+        routes: Which routing token opens which decoder.
+        tokens_per_split: Visual tokens of one split.
+        context_length: Most tokens of a conversation, slots included.
+        vocabulary_size: Rows of the text vocabulary; None takes the tokenizer's length.
+        max_pictures: Most pictures of a request.
+        max_regions: Most regions of a request.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    vision: VisionImageConfig = field(default_factory=VisionImageConfig)
+    decoder: DecoderImageConfig | None = field(default_factory=DecoderImageConfig)
+    template: ChatTemplate = TINY
+    prompts: Prompts = field(default_factory=Prompts)
+    tables: Mapping[str, int] = field(default_factory=lambda: dict(TABLES))
+    routes: tuple[Route, ...] = ROUTES
+    tokens_per_split: int = 576
+    context_length: int = 4096
+    vocabulary_size: int | None = None
+    max_pictures: int = 8
+    max_regions: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("tokens_per_split", "context_length", "max_pictures"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        for table, count in self.tables.items():
+            if count < 1:
+                raise ValueError(f"expected at least 1 slot in table {table!r}, got {count}")
+
+    def save(self, path: Path) -> None:
+        """Write the config as JSON."""
+        plain = {f.name: _plain(getattr(self, f.name)) for f in fields(self)}
+        path.write_text(json.dumps(plain, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, path: Path) -> "ProcessorConfig":
+        """Read a config that `save` wrote.
+
+        Raises:
+            ValueError: If the file is missing or no JSON, a key at any depth is unknown, or a value has a wrong type.
+        """
+        try:
+            plain = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ValueError(f"expected a file {path.name} in the folder of a processor, got none at {path}") from None
+        except ValueError:
+            raise ValueError(f"expected JSON in {path}, got something else") from None
+        return from_plain(cls, plain, path.name)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, tuple):
+        return [_plain(item) for item in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def from_plain(kind: type[ConfigT], plain: Any, where: str) -> ConfigT:
+    """Build a frozen config from JSON data.
+
+    Raises:
+        ValueError: If a key is unknown, with its path, or a value has a wrong type.
+    """
+    if not isinstance(plain, dict):
+        raise ValueError(f"expected an object at {where}, got {plain!r}")
+    hints = get_type_hints(kind)
+    unknown = sorted(set(plain) - set(hints))
+    if unknown:
+        raise ValueError(f"expected no key {unknown[0]!r} at {where}, got one; known keys are {', '.join(hints)}")
+    values = {key: _value(hints[key], value, f"{where}:{key}") for key, value in plain.items()}
+    try:
+        return kind(**values)
+    except TypeError:
+        raise ValueError(
+            f"expected every key without a default at {where}, got only {', '.join(plain) or 'none'}"
+        ) from None
+
+
+def _value(hint: Any, plain: Any, where: str) -> Any:
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, UnionType):
+        if plain is None and type(None) in arguments:
+            return None
+        return _value(next(a for a in arguments if a is not type(None)), plain, where)
+    if origin is Literal:
+        fits = plain in arguments
+    elif is_dataclass(hint):
+        return from_plain(hint if isinstance(hint, type) else type(hint), plain, where)
+    elif origin is tuple:
+        if isinstance(plain, list):
+            return _sequence(arguments, plain, where)
+        fits = False
+    elif origin is Mapping:
+        if isinstance(plain, dict):
+            return {key: _value(arguments[1], value, f"{where}:{key}") for key, value in plain.items()}
+        fits = False
+    elif hint is float:
+        fits = isinstance(plain, int | float) and not isinstance(plain, bool)
+    else:
+        fits = isinstance(plain, hint) and (hint is bool or not isinstance(plain, bool))
+    if not fits:
+        name = getattr(hint, "__name__", str(hint)) if origin is None else str(hint)
+        raise ValueError(f"expected {name} at {where}, got {plain!r}")
+    return plain
+
+
+def _sequence(arguments: tuple[Any, ...], plain: list[Any], where: str) -> tuple[Any, ...]:
+    if arguments[-1] is Ellipsis:
+        arguments = (arguments[0],) * len(plain)
+    if len(arguments) != len(plain):
+        raise ValueError(f"expected {len(arguments)} values at {where}, got {len(plain)}")
+    return tuple(_value(a, value, f"{where}:{i}") for i, (a, value) in enumerate(zip(arguments, plain, strict=True)))

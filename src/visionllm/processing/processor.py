@@ -1,0 +1,175 @@
+"""`VisionLLMProcessor`: requests and samples in, tensors out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+from transformers import PreTrainedTokenizerFast
+
+from visionllm.processing.batches import Row, collate, packed_row, single_row
+from visionllm.processing.chat import Written, write
+from visionllm.processing.checks import check_answer, check_request
+from visionllm.processing.configuration import ProcessorConfig
+from visionllm.processing.decoder_images import resized_hw
+from visionllm.processing.targets import TrainBatch, Unit, detection_targets, units
+from visionllm.processing.tiles import split_count
+from visionllm.processing.tokenizer import Vocabulary
+from visionllm.types import Part, Request, Sample
+from visionllm.types.tensors import DetectionTargets, ModelInputs
+
+CONFIG_FILE = "processor_config.json"
+
+
+class VisionLLMProcessor:
+    """Turns requests and samples into tensors; the one way for generation, training and evaluation.
+
+    Args:
+        config: Sizes, template and prompts.
+        tokenizer: A fast tokenizer with the structure tokens, such as `train_tokenizer` makes.
+
+    Raises:
+        ValueError: If the tokenizer lacks a structure token.
+    """
+
+    def __init__(self, config: ProcessorConfig, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.config, self.tokenizer = config, tokenizer
+        self.vocabulary = Vocabulary(tokenizer, tables=config.tables, routes=config.routes, size=config.vocabulary_size)
+
+    def __call__(
+        self, requests: Sequence[Request], *, answers: Sequence[Sequence[Part] | None] | None = None
+    ) -> ModelInputs:
+        """Prepare requests for generation, padded on the left, each with its answer opened.
+
+        Args:
+            requests: At least one.
+            answers: Parts that follow the opened answer: a known answer, whose slots one prefill fills.
+
+        Raises:
+            ValueError: If a request is malformed or longer than the context, or there are fewer or more answers.
+        """
+        if not requests:
+            raise ValueError("expected at least one request, got none")
+        if answers is not None and len(answers) != len(requests):
+            raise ValueError(f"expected {len(requests)} answers, one per request, got {len(answers)}")
+        begun = [None] * len(requests) if answers is None else answers
+        rows = [single_row(r, self._write(r, a)) for r, a in zip(requests, begun, strict=True)]
+        return collate(rows, self.config, self.vocabulary.pad_id, left=True)
+
+    def pack(self, rows: Sequence[Sequence[tuple[Request, Sequence[Part] | None]]]) -> ModelInputs:
+        """Prepare rows of independent questions about the same pictures, each with its known answer; pad on the right.
+
+        Raises:
+            ValueError: As `__call__`; if a row is empty or its pictures differ.
+        """
+        self._check_rows(rows)
+        packed = [packed_row([r for r, _ in row], [self._write(r, a) for r, a in row]) for row in rows]
+        return collate(packed, self.config, self.vocabulary.pad_id, left=False, packed=True)
+
+    def prefix(self, request: Request) -> list[int]:
+        """Return the ids that questions about the same pictures share: all before the first words of the question."""
+        written = self._write(request, None)
+        return written.ids[: written.shared]
+
+    def continuation(self, request: Request, answer: Sequence[Part] | None = None) -> list[int]:
+        """Return the ids after `prefix`: the questions, the opened answer, and the parts of a known answer."""
+        written = self._write(request, answer)
+        return written.ids[written.shared :]
+
+    def train_batch(self, rows: Sequence[Sequence[Sample]]) -> TrainBatch:
+        """Prepare samples for training, padded on the right.
+
+        The samples of a row share their pictures and don't see each other.
+
+        Args:
+            rows: At least one row of at least one sample. Samples without a picture may share a row too.
+
+        Raises:
+            ValueError: If a sample is malformed or longer than the context, lacks the truth of a routed answer, or the
+                pictures of a row differ.
+        """
+        self._check_rows(rows)
+        packed: list[Row] = []
+        targets: list[DetectionTargets] = []
+        places: list[Unit] = []
+        for b, samples in enumerate(rows):
+            written = [self._write_sample(sample) for sample in samples]
+            row = packed_row([sample.request for sample in samples], written)
+            for turn, (sample, w) in enumerate(zip(samples, written, strict=True), 1):
+                if not w.groups:
+                    row.turn_pictures.pop(turn, None)
+                for first, target in self._targets(sample, w, row, turn):
+                    places.append(Unit(b, turn, row.offsets[turn - 1] + first))
+                    targets.append(target)
+            packed.append(row)
+        inputs = collate(packed, self.config, self.vocabulary.pad_id, left=False, packed=True, labels=True)
+        return TrainBatch(inputs=inputs, targets=tuple(targets), units=tuple(places))
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Write the config and the tokenizer into a folder."""
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        self.config.save(Path(folder) / CONFIG_FILE)
+        self.tokenizer.save_pretrained(folder)
+
+    @classmethod
+    def from_pretrained(cls, folder: str | Path) -> Self:
+        """Read what `save_pretrained` wrote.
+
+        Raises:
+            ValueError: If a file is missing, or the config holds an unknown key or a value of a wrong type.
+        """
+        config = ProcessorConfig.load(Path(folder) / CONFIG_FILE)
+        if not (Path(folder) / "tokenizer.json").is_file():
+            raise ValueError(f"expected a file tokenizer.json in the folder of a processor, got none in {folder}")
+        return cls(config, PreTrainedTokenizerFast.from_pretrained(folder, local_files_only=True))
+
+    def _check_rows(self, rows: Sequence[Sequence[object]]) -> None:
+        if not rows:
+            raise ValueError("expected at least one row, got none")
+        for b, row in enumerate(rows):
+            if not row:
+                raise ValueError(f"expected at least one question in row {b}, got none")
+
+    def _write_sample(self, sample: Sample) -> Written:
+        if sample.answer.role != "assistant":
+            raise ValueError(f"expected an answer from the assistant, got one from the {sample.answer.role}")
+        return self._write(sample.request, sample.answer.parts, close=True, learn=sample.learn_text)
+
+    def _write(
+        self, request: Request, answer: Sequence[Part] | None, *, close: bool = False, learn: bool = False
+    ) -> Written:
+        config = self.config
+        check_request(
+            request,
+            routing_tokens=self.vocabulary.routes,
+            max_pictures=config.max_pictures,
+            max_regions=config.max_regions,
+        )
+        check_answer(answer or (), self.vocabulary.routes)
+        tokens = [
+            split_count(image.width, image.height, config.vision) * config.tokens_per_split
+            for image in request.pictures
+        ]
+        written = write(request, self.vocabulary, config.template, tokens, answer=answer, close=close, learn=learn)
+        if len(written.ids) > config.context_length:
+            raise ValueError(
+                f"expected a conversation of at most {config.context_length} tokens, got {len(written.ids)}"
+            )
+        return written
+
+    def _targets(self, sample: Sample, written: Written, row: Row, turn: int) -> list[tuple[int, DetectionTargets]]:
+        """Return the targets of the detector's units of an answer, each with the index of its first routing token."""
+        config, vocabulary = self.config, self.vocabulary
+        if config.decoder is None or not written.groups:
+            return []
+        found = []
+        for decoder, groups in units(written, vocabulary.routes, vocabulary.sentence_end_ids):
+            spans = [g.span for g in groups if g.span is not None]
+            if decoder != "detection" or not spans:
+                continue
+            if turn not in row.turn_pictures:
+                raise ValueError(f"expected a picture for the answer's {groups[0].token}, got none")
+            picture = row.pictures[row.turn_pictures[turn]]
+            size_hw = (picture.height, picture.width)
+            target = detection_targets(sample, spans, size_hw, resized_hw(size_hw, config.decoder))
+            found.append((groups[0].position, target))
+        return found

@@ -1,0 +1,146 @@
+"""Questions and answers of the known-class mode, as data."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from visionllm.types import Mark, Part, Region, Routed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompts:
+    """The prompts a model was trained with; saved along with its processor.
+
+    Placeholders: `{names}` class names, `{phrase}` a referring phrase, `{regions}` and `{region}` marked regions,
+    `{routed}` the routed spans of an answer.
+
+    Attributes:
+        detect: Question for boxes of classes.
+        detect_answer: Its answer.
+        segment: Question for masks of classes.
+        segment_answer: Its answer.
+        refer: Question for the one thing a phrase means.
+        refer_answer: Its answer.
+        point: Question for the thing at one region.
+        points: Question for the things at several regions.
+        point_answer: Answer for one region.
+        points_answer: Answer for several regions.
+        caption: Question for a description of the picture.
+        describe_region: Question for a description of one region.
+
+    Raises:
+        ValueError: If a prompt lacks its placeholder.
+    """
+
+    detect: str = "Find every {names}."
+    detect_answer: str = "Here you go: {routed}."
+    segment: str = "Segment every {names}."
+    segment_answer: str = "Here you go: {routed}."
+    refer: str = "Where is {phrase}?"
+    refer_answer: str = "Here it is {routed}."
+    point: str = "Segment {regions}."
+    points: str = "Segment {regions}."
+    point_answer: str = "Here it is: {routed}."
+    points_answer: str = "Here they are: {routed}."
+    caption: str = "Describe the picture."
+    describe_region: str = "Describe {region}."
+
+    def __post_init__(self) -> None:
+        needed = {"detect": "names", "segment": "names", "refer": "phrase", "point": "regions", "points": "regions"}
+        needed |= {name: "routed" for name in self.__dataclass_fields__ if name.endswith("_answer")}
+        needed["describe_region"] = "region"
+        for name, placeholder in needed.items():
+            if getattr(self, name).count(f"{{{placeholder}}}") != 1:
+                raise ValueError(f"expected {{{placeholder}}} once in the prompt {name}, got {getattr(self, name)!r}")
+
+
+PUBLISHED = Prompts(
+    detect="Can you analyze the image and identify the {names} present?",
+    detect_answer="Yes, here are the results for {routed} in the image.",
+    segment="Could you aid me in generating unique masks for every category present in {names} in this image?",
+    segment_answer="Yes, here are the results for {routed} in the image.",
+    refer="Where can we locate the {phrase} in the image?",
+    refer_answer="Yes, it is {routed}.",
+    point="Can you examine the image and segment the corresponding objects denoted as {regions}?",
+    points="Can you examine the image and segment the corresponding objects denoted as {regions}?",
+    point_answer="Sure, these objects are {routed}.",
+    points_answer="Sure, these objects are {routed}.",
+    caption="Provide a one-sentence caption for the provided image.",
+    describe_region="Can you provide me with a brief description of {region} in the picture?",
+)
+
+
+def fill(prompt: str, placeholder: str, parts: Sequence[Part]) -> tuple[Part, ...]:
+    """Put parts, separated by a comma and a blank, in the place of a prompt's placeholder.
+
+    >>> fill("Find every {names}.", "names", ["star", "fish"])
+    ('Find every ', 'star', ', ', 'fish', '.')
+    """
+    before, after = prompt.split(f"{{{placeholder}}}")
+    listed: list[Part] = [before] if before else []
+    for i, part in enumerate(parts):
+        listed += [", ", part] if i else [part]
+    return (*listed, after) if after else tuple(listed)
+
+
+def known_class_question(names: Sequence[str], prompt: str = Prompts.detect) -> str:
+    """Return the question for a list of class names.
+
+    >>> known_class_question(["star", "fish"])
+    'Find every star, fish.'
+
+    Raises:
+        ValueError: If there is no name, or a blank one.
+    """
+    _check_names(names)
+    return "".join(str(part) for part in fill(prompt, "names", names))
+
+
+def known_class_answer(
+    names: Sequence[str], token: str = "[DET]", prompt: str = Prompts.detect_answer
+) -> tuple[Part, ...]:
+    """Return the answer that routes every class name, in order.
+
+    Raises:
+        ValueError: If there is no name, or a blank one.
+    """
+    _check_names(names)
+    return fill(prompt, "routed", [Routed(name, token) for name in names])
+
+
+def refer_answer(token: str = "[GRD]", prompt: str = Prompts.refer_answer) -> tuple[Part, ...]:
+    """Return the answer that routes the one thing a phrase means; it has no words: its label is the phrase."""
+    return fill(prompt, "routed", [Routed("", token)])
+
+
+def point_question(regions: Sequence[Region], prompts: Prompts) -> tuple[Part, ...]:
+    """Return the question about marked regions of the last picture.
+
+    Raises:
+        ValueError: If there is no region.
+    """
+    _check_regions(len(regions))
+    return fill(prompts.point if len(regions) == 1 else prompts.points, "regions", [Mark(region) for region in regions])
+
+
+def point_answer(count: int, prompts: Prompts, token: str = "[DET]") -> tuple[Part, ...]:
+    """Return the answer that routes `region1` to `region{count}`.
+
+    Raises:
+        ValueError: If there is no region.
+    """
+    _check_regions(count)
+    routed = [Routed(f"region{i}", token) for i in range(1, count + 1)]
+    return fill(prompts.point_answer if count == 1 else prompts.points_answer, "routed", routed)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    if isinstance(names, str) or not names:
+        raise ValueError(f"expected a list of at least one class name, got {names!r}")
+    for i, name in enumerate(names):
+        if not name.strip():
+            raise ValueError(f"expected words in class name {i}, got {name!r}")
+
+
+def _check_regions(count: int) -> None:
+    if count < 1:
+        raise ValueError("expected at least one region, got none")

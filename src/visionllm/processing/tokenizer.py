@@ -1,0 +1,210 @@
+"""Text ↔ ids. User text is never structure: it is encoded by a tokenizer that knows no special token."""
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
+
+from tokenizers import AddedToken, Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
+
+from visionllm.types.tensors import Route
+
+STRUCTURE_TOKENS: tuple[str, ...] = (
+    "[PAD]",
+    "<image>",
+    "<im_patch>",
+    "<region>",
+    "<img>",
+    "</img>",
+    "<reg>",
+    "</reg>",
+    "<det>",
+    "</det>",
+    "<grd>",
+    "</grd>",
+    "[DET]",
+    "[GRD]",
+    "[SEG]",
+    "[POSE]",
+    "[GEN]",
+    "[EDIT]",
+)
+ROLE_TOKENS: tuple[str, ...] = ("<s>", "</s>", "<user>", "<assistant>")
+_WORDS = r" ?\p{L}+| ?\p{N}|[.!?]| ?[^\s\p{L}\p{N}.!?]+|\s+(?!\S)|\s+"
+_SENTENCE_END = re.compile(r"""\s*[^\w\s]*[.!?]["')\]]*\s*""")
+_CACHE_SIZE = 1 << 16
+
+
+def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+    """Train a small byte-level BPE that gives every text back exactly, and add the structure tokens.
+
+    Words keep their leading blank; digits and the marks . ! ? are always tokens of their own.
+
+    Args:
+        lines: Text to learn from.
+        vocab_size: Most tokens, structure included.
+
+    Returns:
+        A tokenizer with `<s>`, `</s>` and `[PAD]` as its special tokens.
+
+    Raises:
+        ValueError: If the bytes and the structure alone need more tokens.
+    """
+    structure = (*ROLE_TOKENS, *STRUCTURE_TOKENS)
+    if vocab_size < 256 + len(structure):
+        raise ValueError(f"expected vocab_size of at least {256 + len(structure)}, got {vocab_size}")
+    words = Tokenizer(models.BPE())
+    words.pre_tokenizer = pre_tokenizers.Sequence(
+        [
+            pre_tokenizers.Split(Regex(_WORDS), "isolated"),
+            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
+        ]
+    )
+    words.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocab_size - len(structure),
+        min_frequency=2,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    words.train_from_iterator(lines, trainer)
+    words.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in structure])
+    return PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>", eos_token="</s>", pad_token="[PAD]")
+
+
+class Vocabulary:
+    """The id space: text and structure tokens, then one row a super-link slot.
+
+    Args:
+        tokenizer: Any fast tokenizer that holds the structure tokens.
+        tables: Slots of each table, in the order of their rows, such as `{"det": 4, "pose": 4}`.
+        routes: Which routing token draws from which table.
+        size: Rows of the text vocabulary; None takes the tokenizer's length.
+
+    Raises:
+        ValueError: If a structure token is missing, a route names no table, or `size` is too small.
+    """
+
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        *,
+        tables: Mapping[str, int],
+        routes: Sequence[Route],
+        size: int | None = None,
+    ) -> None:
+        self.tokenizer = tokenizer
+        self.tables = dict(tables)
+        self.routes = {route.token: route for route in routes}
+        self.size = len(tokenizer) if size is None else size
+        if self.size < len(tokenizer):
+            raise ValueError(
+                f"expected a vocabulary of at least {len(tokenizer)} rows, the tokenizer's, got {self.size}"
+            )
+        self._added = tokenizer.get_added_vocab()
+        self._special = {token.content for token in tokenizer.added_tokens_decoder.values() if token.special}
+        self._special |= {*STRUCTURE_TOKENS, *self.routes}
+        needed = ("<im_patch>", "<region>", "<reg>", "</reg>", *self.routes)
+        missing = [token for token in needed if token not in self._added]
+        if missing:
+            raise ValueError(f"expected the structure tokens {', '.join(missing)} in the tokenizer, got none")
+        for name, value in (
+            ("bos", tokenizer.bos_token_id),
+            ("eos", tokenizer.eos_token_id),
+            ("pad", tokenizer.pad_token_id),
+        ):
+            if value is None:
+                raise ValueError(f"expected a {name} token in the tokenizer, got none")
+        self.bos_id, self.eos_id, self.pad_id = (
+            int(i) for i in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
+        )
+        first, self._slots = self.size, {}
+        for table, count in self.tables.items():
+            self._slots[table] = list(range(first, first + count))
+            first += count
+        self.total_size = first
+        for route in routes:
+            if route.table not in self.tables:
+                raise ValueError(
+                    f"expected the table of {route.token} to be one of {', '.join(self.tables)}, got {route.table!r}"
+                )
+        self._words = self._without_structure()
+        self._known: dict[str, tuple[int, ...]] = {}
+
+    def _without_structure(self) -> Tokenizer:
+        """Return the same tokenizer without special tokens, so that no text can name one."""
+        plain = json.loads(self.tokenizer.backend_tokenizer.to_str())
+        plain["added_tokens"] = [t for t in plain["added_tokens"] if t["content"] not in self._special]
+        plain["post_processor"] = plain["truncation"] = plain["padding"] = None
+        return Tokenizer.from_str(json.dumps(plain))
+
+    def token_id(self, token: str) -> int:
+        """Return the id of an added token, such as `"<im_patch>"`.
+
+        Raises:
+            ValueError: If the tokenizer has no such added token.
+        """
+        if token not in self._added:
+            raise ValueError(f"expected an added token of the tokenizer, got {token!r}")
+        return self._added[token]
+
+    def is_structure(self, piece: str) -> bool:
+        """Tell whether a piece of a template is a token by itself rather than text."""
+        return piece in self._added and piece in self._special
+
+    def slot_ids(self, token: str) -> list[int]:
+        """Return the slot ids that follow a routing token.
+
+        Raises:
+            ValueError: If the token routes nowhere.
+        """
+        if token not in self.routes:
+            raise ValueError(f"expected a routing token, one of {', '.join(self.routes)}, got {token!r}")
+        return self._slots[self.routes[token].table]
+
+    @cached_property
+    def special_ids(self) -> frozenset[int]:
+        """Ids that text never encodes to."""
+        return frozenset(self._added[token] for token in self._special if token in self._added)
+
+    @cached_property
+    def sentence_end_ids(self) -> frozenset[int]:
+        """Ids that end a sentence: . ! and ?, alone or with a closing quote or bracket, and the end of a turn."""
+        ends = (i for i in range(len(self.tokenizer)) if _SENTENCE_END.fullmatch(self._words.decode([i])))
+        return frozenset(ends) - self.special_ids | {self.eos_id}
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Return the ids of text; nothing in it is read as structure.
+
+        Raises:
+            ValueError: If the text cannot be written as UTF-8.
+        """
+        ids = self._known.get(text)
+        if ids is None:
+            if len(self._known) >= _CACHE_SIZE:
+                self._known.clear()
+            ids = self._known[text] = tuple(self.encoding(text).ids)
+        return ids
+
+    def encoding(self, text: str) -> Encoding:
+        """Return ids with character offsets, uncached.
+
+        Raises:
+            ValueError: If the text cannot be written as UTF-8, or the tokenizer reads structure in it all the same.
+        """
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"expected text that can be written as UTF-8, got a lone surrogate at character {error.start}"
+            ) from None
+        encoding = self._words.encode(text, add_special_tokens=False)
+        if not self.special_ids.isdisjoint(encoding.ids):
+            raise ValueError("expected a tokenizer that reads no structure in plain text, got one that does")
+        return encoding
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ids; structure and slots are left out."""
+        special = self.special_ids
+        return self._words.decode([i for i in ids if i < self.size and i not in special], skip_special_tokens=False)

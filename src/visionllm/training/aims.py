@@ -1,0 +1,75 @@
+"""A stand-in for the language model while the detector learns: what is asked for, as slot states.
+
+Published detectors come pretrained with a text tower of their own. The embedded one learns from `AimEncoder`, which knows
+only the attributes of the world and boxes; later the language model learns to write the same states into its slots.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from visionllm.data.world.phrases import ATTRIBUTES, Phrase
+
+Place = tuple[float, float, float, float]
+_OCTAVES = 6
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What one query group asks for.
+
+    Attributes:
+        phrase: The attributes that are said; those left out may be anything.
+        place: (cx, cy, w, h), each in [0, 1] of the picture, when one thing is meant; else None.
+    """
+
+    phrase: Phrase
+    place: Place | None = None
+
+
+def aim_codes(units: Sequence[Sequence[Aim]]) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return codes int64[U, K, 4] (0 = unsaid), places float32[U, K, 4] (NaN = unsaid) and mask bool[U, K]."""
+    longest = max(map(len, units), default=0)
+    codes = np.zeros((len(units), longest, len(ATTRIBUTES)), np.int64)
+    places = np.full((len(units), longest, 4), np.nan, np.float32)
+    mask = np.zeros((len(units), longest), np.bool_)
+    for u, aims in enumerate(units):
+        for k, aim in enumerate(aims):
+            mask[u, k] = True
+            said = (getattr(aim.phrase, name) for name in ATTRIBUTES)
+            codes[u, k] = [0 if w is None else words.index(w) + 1 for w, words in zip(said, ATTRIBUTES.values(), strict=True)]
+            if aim.place is not None:
+                places[u, k] = aim.place
+    return codes, places, mask
+
+
+class AimEncoder(nn.Module):
+    """Codes of aims → slot states.
+
+    Args:
+        width: Width D of the states.
+        slots: Slots Q of one query group.
+    """
+
+    def __init__(self, width: int, slots: int) -> None:
+        super().__init__()
+        self.words = nn.ModuleList(nn.Embedding(len(words) + 1, width) for words in ATTRIBUTES.values())
+        self.place = nn.Sequential(nn.Linear(8 * _OCTAVES, width), nn.ReLU(), nn.Linear(width, width))
+        self.nowhere = nn.Parameter(torch.zeros(width))
+        self.slots = nn.Embedding(slots, width)
+
+    def forward(self, codes: Tensor, places: Tensor) -> Tensor:
+        """Return float[U, K, Q, D] for codes int[U, K, 4] and places float[U, K, 4]."""
+        said = ~places.isnan().any(-1, keepdim=True)
+        octaves = math.pi * 2.0 ** torch.arange(_OCTAVES, device=places.device)
+        angles = places.nan_to_num()[..., None] * octaves
+        waves = torch.cat([angles.sin(), angles.cos()], dim=-1).flatten(-2)
+        group = torch.where(said, self.place(waves), self.nowhere)
+        for column, table in enumerate(self.words):
+            group = group + table(codes[..., column])
+        return group[..., None, :] + self.slots.weight

@@ -1,0 +1,196 @@
+"""The detector as an expert: it learns classes, attributes and places of drawn objects from `AimEncoder`."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.random import Generator, default_rng
+from PIL import Image
+from torch import Tensor, nn
+
+from visionllm.data.world import draw_picture
+from visionllm.data.world.phrases import ATTRIBUTES, Phrase, speakable
+from visionllm.data.world.scene import KINDS, WorldObject, WorldPicture
+from visionllm.decoders.detection import DetectionDecoder
+from visionllm.processing.decoder_images import DecoderImageConfig, decoder_batch, resize_masks
+from visionllm.training.aims import Aim, AimEncoder, Place, aim_codes
+from visionllm.types import Options
+from visionllm.types.tensors import DetectionTargets, ImageBatch, Queries
+
+
+class ExpertDetector(nn.Module):
+    """A detector that is asked through an aim encoder."""
+
+    def __init__(self, detector: DetectionDecoder, width: int, slots: int) -> None:
+        super().__init__()
+        self.detector = detector
+        self.aims = AimEncoder(width, slots)
+
+    def queries(self, batch: "ExpertBatch") -> Queries:
+        """Encode the aims of a batch."""
+        units, groups = batch.mask.shape
+        states = self.aims(batch.codes, batch.places) * batch.mask[..., None, None]
+        return Queries(
+            states=states,
+            mask=batch.mask,
+            images=batch.images_of,
+            rows=torch.arange(units),
+            turns=torch.ones(units, dtype=torch.int64),
+            positions=torch.arange(groups).expand(units, groups),
+            routes=tuple(("[DET]",) * groups for _ in range(units)),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ExpertBatch:
+    """Pictures, what is asked about them, and the truth."""
+
+    images: ImageBatch
+    images_of: Tensor
+    codes: Tensor
+    places: Tensor
+    mask: Tensor
+    targets: list[DetectionTargets]
+
+
+def class_aims(picture: WorldPicture, rng: Generator) -> list[Aim]:
+    """Draw a list of kinds: half of the time all of them, else most of those present and some that are absent."""
+    if rng.random() < 0.5:
+        kinds = list(KINDS)
+    else:
+        kinds = sorted({o.kind for o in picture.scene.objects if rng.random() < 0.9})
+        absent = [k for k in KINDS if k not in kinds]
+        kinds += rng.choice(absent, size=int(rng.integers(1, 8)), replace=False).tolist()
+    return [Aim(Phrase(kind=str(kind))) for kind in rng.permutation(kinds)]
+
+
+def attribute_aims(picture: WorldPicture, rng: Generator) -> list[Aim]:
+    """Draw one to six phrases of one to three attributes, taken from objects of the picture; two in five are spoilt in one word."""
+    objects = picture.scene.objects
+    phrases = [Phrase()] if rng.random() < 0.1 else []
+    for _ in range(int(rng.integers(1, 7))):
+        count = int(rng.choice([1, 2, 2, 2, 3]))
+        names = rng.choice(["kind", "colour", "fill", "size"], size=count, replace=False, p=[0.4, 0.3, 0.15, 0.15]).tolist()
+        thing = objects[int(rng.integers(len(objects)))] if objects else None
+        words = {n: str(rng.choice(ATTRIBUTES[n])) if thing is None else str(getattr(thing, n)) for n in names}
+        if rng.random() < 0.4:
+            spoilt = str(rng.choice(names))
+            words[spoilt] = str(rng.choice(ATTRIBUTES[spoilt]))
+        phrase = Phrase(**words)
+        if speakable(phrase.kind, phrase.colour, "train") and phrase not in phrases:
+            phrases.append(phrase)
+    return [Aim(phrase) for phrase in phrases or [Phrase(kind=str(rng.choice(KINDS)))]]
+
+
+def place_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], list[WorldObject]]:
+    """Draw one to four objects, each asked for by its place (a little off) and sometimes by kind and colour too."""
+    objects = picture.scene.objects
+    aims, chosen = [], rng.permutation(len(objects))[: int(rng.integers(1, 5))].tolist()
+    for index in chosen:
+        thing = objects[index]
+        cx, cy, w, h = place_of(thing, picture.scene.size_hw)
+        shift, stretch = rng.normal(0, 0.06, 2), np.exp(rng.normal(0, 0.12, 2))
+        place = (cx + shift[0] * w, cy + shift[1] * h, w * stretch[0], h * stretch[1])
+        named = rng.random(2) < 0.5
+        aims.append(Aim(Phrase(kind=thing.kind if named[0] else None, colour=thing.colour if named[1] else None), place))
+    return aims, [objects[i] for i in chosen]
+
+
+def place_of(thing: WorldObject, size_hw: tuple[int, int]) -> Place:
+    """Return the box of an object as shares of the picture: (cx, cy, w, h)."""
+    (height, width), (x0, y0, x1, y1) = size_hw, thing.box
+    return ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
+
+
+class ExpertObjective:
+    """Find what phrases ask for in drawn pictures: two questions a picture, classes and either attributes or places.
+
+    Args:
+        images: How the detector sees a picture.
+        pictures: Pictures a batch.
+        seed: Index of the first picture in the training split, in units of 10⁸.
+        photos: Draw on photo backgrounds too.
+    """
+
+    def __init__(self, *, images: DecoderImageConfig, pictures: int, seed: int = 1, photos: bool = True) -> None:
+        self.images, self.pictures, self.seed, self.photos = images, pictures, seed, photos
+
+    def batch(self, index: int) -> ExpertBatch:
+        """Make the batch of step `index`."""
+        first = self.seed * 10**8 + index * self.pictures
+        drawn = [draw_picture(first + i, split="train", photos=self.photos) for i in range(self.pictures)]
+        rng = default_rng([self.seed, index])
+        units: list[list[Aim]] = []
+        found: list[tuple[int, list[tuple[WorldObject, int]]]] = []
+        for number, picture in enumerate(drawn):
+            asked = [class_aims(picture, rng)]
+            places, owners = place_aims(picture, rng) if rng.random() < 0.5 else ([], [])
+            if not places:
+                asked.append(attribute_aims(picture, rng))
+            for aims in asked:
+                hits = [(o, k) for k, aim in enumerate(aims) for o in picture.scene.objects if aim.phrase.fits(o)]
+                units.append(aims)
+                found.append((number, hits))
+            if places:
+                units.append(places)
+                found.append((number, [(o, k) for k, o in enumerate(owners)]))
+        return self._tensors(drawn, units, found)
+
+    def _tensors(
+        self,
+        drawn: Sequence[WorldPicture],
+        units: Sequence[Sequence[Aim]],
+        found: Sequence[tuple[int, list[tuple[WorldObject, int]]]],
+    ) -> ExpertBatch:
+        images = decoder_batch([Image.fromarray(p.pixels) for p in drawn], self.images)
+        codes, places, mask = aim_codes(units)
+        targets = [object_targets(drawn[number], hits, tuple(images.resized_hw[number].tolist())) for number, hits in found]
+        return ExpertBatch(
+            images=images,
+            images_of=torch.tensor([number for number, _ in found]),
+            codes=torch.from_numpy(codes),
+            places=torch.from_numpy(places),
+            mask=torch.from_numpy(mask),
+            targets=targets,
+        )
+
+    def losses(self, module: nn.Module, batch: ExpertBatch) -> dict[str, Tensor]:
+        """Return the detector's losses."""
+        if not isinstance(module, ExpertDetector):
+            raise TypeError(f"expected an ExpertDetector, got {type(module).__name__}")
+        return module.detector.loss(module.queries(batch), batch.images, batch.targets)
+
+    @torch.no_grad()
+    def scores(self, module: nn.Module, pictures: int = 200) -> dict[str, float]:
+        """Return box and mask AP on the validation split with all kinds listed."""
+        if not isinstance(module, ExpertDetector):
+            raise TypeError(f"expected an ExpertDetector, got {type(module).__name__}")
+        from visionllm.training.average_precision import average_precision
+
+        aims = [Aim(Phrase(kind=kind)) for kind in KINDS]
+        truths, results = [], []
+        for first in range(0, pictures, self.pictures):
+            drawn = [draw_picture(first + i, split="validation") for i in range(self.pictures)]
+            found = [(n, [(o, KINDS.index(o.kind)) for o in p.scene.objects]) for n, p in enumerate(drawn)]
+            batch = self._tensors(drawn, [aims] * len(drawn), found)
+            results += module.detector.decode(module.queries(batch), batch.images, Options(threshold=0.0, max_instances=100))
+            truths += [(p, hits) for p, (_, hits) in zip(drawn, found, strict=True)]
+        return average_precision(
+            [[(o.box, k, o.mask) for o, k in hits] for _, hits in truths], [p.scene.size_hw for p, _ in truths], results
+        )
+
+
+def object_targets(
+    picture: WorldPicture, hits: Sequence[tuple[WorldObject, int]], resized: tuple[int, ...]
+) -> DetectionTargets:
+    """Return the targets of objects, each with the query group that should find it."""
+    height, width = picture.scene.size_hw
+    corners = np.array([o.box for o, _ in hits], np.float32).reshape(-1, 4) / np.float32([width, height, width, height])
+    boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
+    masks = np.stack([o.mask for o, _ in hits]) if hits else np.zeros((0, height, width), np.bool_)
+    return DetectionTargets(
+        boxes=torch.from_numpy(boxes),
+        class_ids=torch.tensor([k for _, k in hits], dtype=torch.int64),
+        masks=torch.from_numpy(resize_masks(masks, (resized[0], resized[1]))),
+    )

@@ -1,0 +1,89 @@
+"""A stage of training as a value: what trains, on what, for how long."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One stage of a recipe.
+
+    Attributes:
+        name: Name of the stage; its result is saved under it.
+        objective: What is learnt, such as `"tower"` or `"tasks"`; see `visionllm.training.objectives`.
+        steps: Number of optimiser steps.
+        pictures: Pictures a step.
+        rates: Learning rate by parameter name pattern (shell style, the first match counts); what no pattern matches is frozen.
+        mixture: Relative weight of each task family; empty where the objective has no questions.
+        questions: Questions packed with each picture.
+        warmup: Share of the steps in which the learning rate rises, in [0, 1).
+        decay: Weight decay of matrices; vectors have none.
+        ema: Decay of the averaged weights that are saved as the result; 0 saves the last weights.
+        clip: Largest gradient norm.
+        floor: Learning rate at the end of the cosine, as a share of the peak.
+        seed: Seed of pictures, questions and noise.
+        start: Names of parts copied before the stage, target pattern by source, such as `{"vision_encoder": "decoders.detection.backbone"}`.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    name: str
+    objective: str
+    steps: int
+    pictures: int
+    rates: Mapping[str, float]
+    mixture: Mapping[str, float] = field(default_factory=dict)
+    questions: int = 6
+    warmup: float = 0.03
+    decay: float = 0.01
+    ema: float = 0.0
+    clip: float = 1.0
+    floor: float = 0.01
+    seed: int = 0
+    start: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "steps": self.steps >= 1,
+            "pictures": self.pictures >= 1,
+            "rates": bool(self.rates) and all(rate >= 0 for rate in self.rates.values()),
+            "mixture": all(weight >= 0 for weight in self.mixture.values()),
+            "questions": self.questions >= 1,
+            "warmup": 0 <= self.warmup < 1,
+            "ema": 0 <= self.ema < 1,
+            "clip": self.clip > 0,
+        }
+        for name, fits in ranges.items():
+            if not fits:
+                raise ValueError(f"stage {self.name}: {name} is out of range: got {getattr(self, name)}")
+
+    def rate_of(self, parameter: str) -> float | None:
+        """Return the learning rate of a parameter by its name, None if it is frozen."""
+        return next((rate for pattern, rate in self.rates.items() if fnmatchcase(parameter, pattern)), None)
+
+    def groups(self, module: nn.Module) -> list[dict[str, object]]:
+        """Freeze what the stage does not train and return optimiser groups of the rest.
+
+        Raises:
+            ValueError: If a pattern matches no parameter, or nothing trains.
+        """
+        used: set[str] = set()
+        groups: dict[tuple[float, float], list[nn.Parameter]] = {}
+        for name, parameter in module.named_parameters():
+            pattern = next((p for p in self.rates if fnmatchcase(name, p)), None)
+            rate = None if pattern is None else self.rates[pattern]
+            parameter.requires_grad_(bool(rate))
+            used |= {pattern} if pattern is not None else set()
+            if rate:
+                decay = self.decay if parameter.ndim > 1 else 0.0
+                groups.setdefault((rate, decay), []).append(parameter)
+        unused = [p for p in self.rates if p not in used]
+        if unused:
+            raise ValueError(f"stage {self.name}: no parameter is named like {', '.join(unused)}")
+        if not groups:
+            raise ValueError(f"stage {self.name}: nothing trains")
+        return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]

@@ -1,0 +1,181 @@
+"""Dense supervision of the picture tower: which object covers each cell, and what it is.
+
+A small encoder learns to recognise by being told, for every cell of its feature maps, the kind, colour, fill and size of the
+object there and where its box lies. The heads are thrown away afterwards; the encoder is what the recipe keeps.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from visionllm.data.world import draw_picture
+from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldPicture
+
+HEADS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "colour": COLOURS, "fill": FILLS, "size": SIZES}
+IGNORED = -100
+
+
+class DenseTower(nn.Module):
+    """An encoder of feature maps with one linear reading of each cell.
+
+    Args:
+        encoder: Any Hugging Face backbone that returns `feature_maps`.
+        channels: Width of each map.
+    """
+
+    def __init__(self, encoder: nn.Module, channels: list[int]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        sizes = {name: len(words) + (name == "kind") for name, words in HEADS.items()}
+        self.names, self.widths = list(sizes), list(sizes.values())
+        self.heads = nn.ModuleList(nn.Conv2d(c, sum(self.widths) + 4, 1) for c in channels)
+
+    def forward(self, pixel_values: Tensor) -> list[dict[str, Tensor]]:
+        """Read float[B, 3, H, W]; return one dictionary a map: logits float[B, classes, h, w], and `box` float[B, 4, h, w]."""
+        maps = self.encoder(pixel_values).feature_maps
+        readings = []
+        for features, head in zip(maps, self.heads, strict=True):
+            parts = head(features).split([*self.widths, 4], dim=1)
+            readings.append(dict(zip([*self.names, "box"], parts, strict=True)))
+        return readings
+
+
+def _squared(plane: Image.Image, side: int, resample: Image.Resampling, colour: Any) -> Image.Image:
+    """Centre a picture on a square of `colour` and resize it to `side`."""
+    longer = max(plane.size)
+    if plane.size != (longer, longer):
+        square = Image.new(plane.mode, (longer, longer), colour)
+        square.paste(plane, ((longer - plane.width) // 2, (longer - plane.height) // 2))
+        plane = square
+    return plane if longer == side else plane.resize((side, side), resample)
+
+
+def _cells(owners: NDArray[np.uint8], count: int, stride: int) -> NDArray[np.int64]:
+    """Return int64[h, w]: 0 for background, i + 1 where object i covers the cell, −1 where nothing clearly does."""
+    side = owners.shape[0] // stride
+    blocks = owners.reshape(side, stride, side, stride).swapaxes(1, 2).reshape(side, side, -1)
+    shares = (blocks[..., None] == np.arange(count + 1, dtype=np.uint8)).mean(axis=2)
+    best = shares.argmax(axis=-1)
+    inside = shares[..., 1:].max(axis=-1, initial=0.0)
+    covered = shares[..., 1:].argmax(axis=-1) + 1 if count else np.zeros_like(best)
+    return np.where(inside >= 0.4, covered, np.where(inside <= 0.1, 0, -1))
+
+
+def dense_targets(picture: WorldPicture, side: int, strides: tuple[int, ...]) -> list[dict[str, NDArray[Any]]]:
+    """Return what each cell should read, one dictionary a stride.
+
+    Kind is 0 for background and k + 1 for `KINDS[k]`; the other readings and `box` (left, top, right, bottom distances from the
+    cell's centre as shares of the side) count only on cells of an object; ignored cells are −100, or NaN in `box`.
+    """
+    objects = picture.scene.objects
+    height, width = picture.scene.size_hw
+    owners = np.zeros((height, width), np.uint8)
+    for number, thing in enumerate(objects, 1):
+        owners[thing.mask] = number
+    owners = np.asarray(_squared(Image.fromarray(owners), side, Image.Resampling.NEAREST, 0))
+    longer = max(height, width)
+    shift = np.array([(longer - width) // 2, (longer - height) // 2] * 2)
+    boxes = np.array([(np.array(o.box) + shift) / longer for o in objects], np.float32).reshape(-1, 4)
+    codes = {name: np.array([words.index(getattr(o, name)) for o in objects], np.int64) for name, words in HEADS.items()}
+    targets = []
+    for stride in strides:
+        cells = _cells(owners, len(objects), stride)
+        thing = cells > 0
+        index = np.maximum(cells - 1, 0)
+        target: dict[str, NDArray[Any]] = {}
+        for name, code in codes.items():
+            values = code[index] if len(code) else np.zeros_like(index)
+            background = np.where(cells == 0, 0, IGNORED) if name == "kind" else IGNORED
+            target[name] = np.where(thing, values + (name == "kind"), background)
+        centres = (np.arange(side // stride, dtype=np.float32) + 0.5) * stride / side
+        x, y = np.meshgrid(centres, centres)
+        corners = boxes[index] if len(boxes) else np.zeros((*index.shape, 4), np.float32)
+        edges = np.stack([x - corners[..., 0], y - corners[..., 1], corners[..., 2] - x, corners[..., 3] - y])
+        target["box"] = np.where(thing, edges, np.float32("nan")).astype(np.float32)
+        targets.append(target)
+    return targets
+
+
+class TowerObjective:
+    """Learn to read every cell of drawn pictures.
+
+    Args:
+        side: Side of the square that pictures are fitted into, in pixels.
+        strides: Pixels a cell, one a feature map.
+        mean, std: Normalisation of RGB values in [0, 1].
+        pictures: Pictures a batch.
+        seed: Index of the first picture in the training split, in units of 10⁸.
+    """
+
+    def __init__(
+        self,
+        *,
+        side: int,
+        strides: tuple[int, ...],
+        mean: tuple[float, float, float],
+        std: tuple[float, float, float],
+        pictures: int,
+        seed: int = 0,
+        photos: bool = True,
+    ) -> None:
+        self.side, self.strides, self.pictures, self.seed, self.photos = side, strides, pictures, seed, photos
+        self.mean, self.std = np.float32(mean) * 255, np.float32(std) * 255
+
+    def _batch(self, split: str, first: int) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        background = tuple(int(v) for v in self.mean)
+        pixels, targets = [], []
+        for number in range(first, first + self.pictures):
+            picture = draw_picture(number, split=split, photos=self.photos)
+            square = _squared(Image.fromarray(picture.pixels), self.side, Image.Resampling.BICUBIC, background)
+            pixels.append((np.asarray(square, np.float32) - self.mean) / self.std)
+            targets.append(dense_targets(picture, self.side, self.strides))
+        stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
+        levels = [
+            {name: torch.from_numpy(np.stack([t[level][name] for t in targets])) for name in targets[0][level]}
+            for level in range(len(self.strides))
+        ]
+        return stacked, levels
+
+    def batch(self, index: int) -> tuple[Tensor, list[dict[str, Tensor]]]:
+        """Make the batch of step `index`."""
+        return self._batch("train", self.seed * 10**8 + index * self.pictures)
+
+    def losses(self, module: nn.Module, batch: tuple[Tensor, list[dict[str, Tensor]]]) -> dict[str, Tensor]:
+        """Return one loss per reading, averaged over the maps: objects and background weigh the same."""
+        pixels, levels = batch
+        readings = module(pixels.contiguous(memory_format=torch.channels_last))
+        losses: dict[str, list[Tensor]] = {name: [] for name in (*HEADS, "box")}
+        for reading, target in zip(readings, levels, strict=True):
+            thing = target["kind"] > 0
+            for name in HEADS:
+                each = F.cross_entropy(reading[name], target[name], ignore_index=IGNORED, reduction="none")
+                loss = each[thing].sum() / thing.sum().clamp(min=1)
+                if name == "kind":
+                    empty = target["kind"] == 0
+                    loss = loss + 0.5 * each[empty].sum() / empty.sum().clamp(min=1)
+                losses[name].append(loss if name == "kind" else 0.5 * loss)
+            where = thing[:, None].expand_as(reading["box"])
+            losses["box"].append(5 * F.l1_loss(reading["box"][where], target["box"][where]))
+        return {name: torch.stack(values).mean() for name, values in losses.items()}
+
+    @torch.no_grad()
+    def scores(self, module: nn.Module, pictures: int = 512) -> dict[str, float]:
+        """Return the share of object cells read right, for each reading on each map, on the validation split."""
+        right: dict[str, list[int]] = {}
+        for first in range(0, pictures, self.pictures):
+            pixels, levels = self._batch("validation", first)
+            for level, (reading, target) in enumerate(zip(module(pixels), levels, strict=True)):
+                thing = target["kind"] > 0
+                hits = {name: (reading[name].argmax(1) == target[name])[thing] for name in HEADS}
+                hits["kind+colour"] = hits["kind"] & hits["colour"]
+                for name, hit in hits.items():
+                    tally = right.setdefault(f"{name}@{self.strides[level]}", [0, 0])
+                    tally[0] += int(hit.sum())
+                    tally[1] += hit.numel()
+        return {name: hit / max(total, 1) for name, (hit, total) in right.items()}

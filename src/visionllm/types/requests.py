@@ -1,0 +1,128 @@
+"""What a user sends: messages made of text, pictures and regions."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from PIL import Image
+
+from visionllm.types.regions import Region
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture in a message: an upright RGB image (see `visionllm.processing.opening` for files and odd modes)."""
+
+    image: Image.Image
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A region of a picture, as a part of a message.
+
+    Attributes:
+        region: What is pointed at, in pixels of that picture.
+        picture: Index of the picture among all pictures of the request; None means the last one before the mark.
+    """
+
+    region: Region
+    picture: int | None = None
+
+
+@dataclass(frozen=True)
+class Routed:
+    """A span of an assistant message that opens a decoder, as in `red star [DET]`.
+
+    Attributes:
+        text: The words that are routed; may be empty, as for `[GRD]`.
+        token: The routing token, such as `"[DET]"`.
+    """
+
+    text: str
+    token: str
+
+
+Part = str | Picture | Mark | Routed
+Role = Literal["system", "user", "assistant"]
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn: `Routed` parts belong to assistant messages, `Picture` and `Mark` parts to user messages."""
+
+    role: Role
+    parts: tuple[Part, ...]
+
+    @property
+    def text(self) -> str:
+        """The words of the message, structure left out."""
+        return "".join(p if isinstance(p, str) else p.text for p in self.parts if isinstance(p, str | Routed))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """How to answer.
+
+    Attributes:
+        max_new_tokens: Length limit of the answer; super-link slots don't count.
+        temperature: 0 decodes greedily; above 0 samples.
+        top_p: Nucleus of the sampling, in (0, 1].
+        num_beams: Beams of the search; 1 switches it off.
+        seed: Seed of every random draw of this request.
+        threshold: Lowest score of a returned instance, in [0, 1]; None takes the model's own default.
+        nms_iou: Boxes of one class that overlap more than this are merged into the best one; None keeps all.
+        max_instances: At most this many instances a result.
+
+    Raises:
+        ValueError: If a value is out of its range.
+    """
+
+    max_new_tokens: int = 128
+    temperature: float = 0.0
+    top_p: float = 1.0
+    num_beams: int = 1
+    seed: int = 0
+    threshold: float | None = None
+    nms_iou: float | None = None
+    max_instances: int = 100
+
+    def __post_init__(self) -> None:
+        ranges = {
+            "max_new_tokens": self.max_new_tokens >= 1,
+            "temperature": self.temperature >= 0,
+            "top_p": 0 < self.top_p <= 1,
+            "num_beams": self.num_beams >= 1,
+            "threshold": self.threshold is None or 0 <= self.threshold <= 1,
+            "nms_iou": self.nms_iou is None or 0 <= self.nms_iou <= 1,
+            "max_instances": self.max_instances >= 1,
+        }
+        for name, fits in ranges.items():
+            if not fits:
+                raise ValueError(f"option {name} is out of range: got {getattr(self, name)}")
+        if self.num_beams > 1 and self.temperature > 0:
+            raise ValueError(f"expected temperature 0 with num_beams {self.num_beams}, got {self.temperature}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """A conversation that ends with a user message, and how to answer it."""
+
+    messages: tuple[Message, ...]
+    options: Options = field(default_factory=Options)
+
+    @property
+    def pictures(self) -> tuple[Image.Image, ...]:
+        """All pictures of the conversation, in order."""
+        return tuple(p.image for m in self.messages for p in m.parts if isinstance(p, Picture))
+
+
+def ask(text: str, image: Image.Image | None = None, *, regions: tuple[Region, ...] = (), options: Options | None = None) -> Request:
+    """Build the request of one question about one picture: picture, words, then the regions.
+
+    >>> ask("How many stars are there?").messages[0].text
+    'How many stars are there?'
+    """
+    parts: list[Part] = [] if image is None else [Picture(image)]
+    parts.append(text)
+    for region in regions:
+        parts += [" ", Mark(region)]
+    return Request((Message("user", tuple(parts)),), options or Options())

@@ -1,0 +1,18 @@
+"""Where a routing token leads."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """A routing token, the slot table it draws from and the decoder it opens.
+
+    Attributes:
+        token: Such as `"[DET]"`.
+        table: Name of the slot table, such as `"det"`.
+        decoder: Name of the decoder, such as `"detection"`.
+    """
+
+    token: str
+    table: str
+    decoder: str

@@ -1,0 +1,120 @@
+"""The tensors that travel between processing, model, super link and decoders."""
+
+from dataclasses import dataclass, fields, replace
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from visionllm.types.routes import Route as Route
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    return value.to(device) if isinstance(value, Tensor | Batch) else value
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A value of tensors that can move to a device as one."""
+
+    def to(self, device: torch.device | str) -> Self:
+        """Return a copy with every tensor on `device`."""
+        return replace(self, **{f.name: _moved(getattr(self, f.name), device) for f in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ImageBatch(Batch):
+    """Pictures as the decoders see them, padded to one size on the right and at the bottom.
+
+    Attributes:
+        pixel_values: float[N, 3, H, W]. Normalised RGB, zero where padded.
+        pixel_mask: bool[N, H, W]. True on real pixels.
+        sizes_hw: int[N, 2]. (height, width) of each original picture, in pixels.
+        resized_hw: int[N, 2]. (height, width) of each picture's real pixels in `pixel_values`.
+    """
+
+    pixel_values: Tensor
+    pixel_mask: Tensor
+    sizes_hw: Tensor
+    resized_hw: Tensor
+
+    def __len__(self) -> int:
+        return len(self.pixel_values)
+
+    def select(self, index: Tensor) -> Self:
+        """Return the pictures int[M] names, in its order; a picture may be named more than once."""
+        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ModelInputs(Batch):
+    """One batch for the model.
+
+    Attributes:
+        input_ids: int[B, T]. Text vocabulary first, then slot ids; see `visionllm.super_link`.
+        attention_mask: bool[B, T]. True on real tokens; padded on the left for generation, on the right for training.
+        turn_ids: int[B, T]. 0 before the first question (system words and shared pictures), k inside the k-th turn.
+        turn_images: int[B, M]. Index in `images` of the picture that turn k decodes on, in column k; −1 where there is none.
+        pixel_values: float[S, 3, h, w]. All splits of all pictures of the batch in the order of their tokens, or None.
+        splits: int[P]. Number of splits of each picture; the last split of a picture is the whole picture.
+        region_masks: float[R, h, w]. 1 inside each region, at the size of a split, in the order of their tokens, or None.
+        region_pictures: int[R]. Index into `splits` of the picture each region is on.
+        images: Decoder images, or None when no decoder can be asked.
+        labels: int[B, T]. Next-token targets, −100 where ignored, or None outside training.
+        packed: Turns k ≥ 1 see turn 0 and themselves only: independent questions about one picture in one row.
+    """
+
+    input_ids: Tensor
+    attention_mask: Tensor
+    turn_ids: Tensor
+    turn_images: Tensor
+    pixel_values: Tensor | None = None
+    splits: Tensor | None = None
+    region_masks: Tensor | None = None
+    region_pictures: Tensor | None = None
+    images: ImageBatch | None = None
+    labels: Tensor | None = None
+    packed: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Queries(Batch):
+    """The hidden states of super-link slots that one decoder receives.
+
+    A unit u is what is decoded together: the query groups of one decoder in one sentence of one turn.
+
+    Attributes:
+        states: float[U, K, Q, D]. Last hidden states, after the final norm; zero where masked.
+        mask: bool[U, K]. True on real query groups.
+        images: int[U]. Index of each unit's picture in the `ImageBatch`.
+        rows: int[U]. Batch row of each unit.
+        turns: int[U]. Turn of each unit.
+        positions: int[U, K]. Index in the row of each group's routing token, −1 where masked.
+        routes: The routing tokens, a tuple a unit.
+    """
+
+    states: Tensor
+    mask: Tensor
+    images: Tensor
+    rows: Tensor
+    turns: Tensor
+    positions: Tensor
+    routes: tuple[tuple[str, ...], ...]
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectionTargets(Batch):
+    """What the detector should find for one unit.
+
+    Attributes:
+        boxes: float[N, 4]. (cx, cy, w, h), each in [0, 1] of the unpadded picture.
+        class_ids: int[N]. Index of the query group that each box belongs to.
+        masks: bool[N, h, w] at the size of the resized, unpadded picture, or None.
+    """
+
+    boxes: Tensor
+    class_ids: Tensor
+    masks: Tensor | None = None

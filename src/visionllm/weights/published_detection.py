@@ -1,0 +1,215 @@
+"""Names of the published detector's parameters, and ours."""
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from visionllm.config.detection import DetectionConfig
+
+# One row a parameter or module: the published name, ours. `#` stands for a number that both share, `*` for the rest of
+# the name; `~` stands for a number that only the published name has, because its modules are copies of one.
+NAMES = (
+    ("patch2query.*", "query_projection.*"),
+    ("mask_embed.~.*", "mask_head.*"),
+    ("bbox_embed.~.*", "decoder.box_head.*"),
+    ("model.decoder.bbox_embed.~.*", "decoder.box_head.*"),
+    ("model.decoder.layer_norm.*", "decoder.norm.*"),
+    ("model.decoder.reference_points_head.*", "decoder.position_head.*"),
+    ("model.decoder.layers.#.self_attn.out_proj.*", "decoder.layers.#.self_attention.output.*"),
+    ("model.decoder.layers.#.self_attn_layer_norm.*", "decoder.layers.#.self_norm.*"),
+    ("model.decoder.layers.#.encoder_attn_text.out_proj.*", "decoder.layers.#.text_attention.output.*"),
+    ("model.decoder.layers.#.encoder_attn_text_layer_norm.*", "decoder.layers.#.text_norm.*"),
+    ("model.decoder.layers.#.encoder_attn.sampling_offsets.*", "decoder.layers.#.vision_attention.offsets.*"),
+    ("model.decoder.layers.#.encoder_attn.attention_weights.*", "decoder.layers.#.vision_attention.weights.*"),
+    ("model.decoder.layers.#.encoder_attn.value_proj.*", "decoder.layers.#.vision_attention.value.*"),
+    ("model.decoder.layers.#.encoder_attn.output_proj.*", "decoder.layers.#.vision_attention.output.*"),
+    ("model.decoder.layers.#.encoder_attn_layer_norm.*", "decoder.layers.#.vision_norm.*"),
+    ("model.decoder.layers.#.fc1.*", "decoder.layers.#.feed_forward.expand.*"),
+    ("model.decoder.layers.#.fc2.*", "decoder.layers.#.feed_forward.contract.*"),
+    ("model.decoder.layers.#.final_layer_norm.*", "decoder.layers.#.feed_forward.norm.*"),
+    ("model.encoder.layers.#.fusion_layer.layer_norm_vision.*", "encoder.layers.#.fusion.vision_norm.*"),
+    ("model.encoder.layers.#.fusion_layer.layer_norm_text.*", "encoder.layers.#.fusion.text_norm.*"),
+    ("model.encoder.layers.#.fusion_layer.vision_param", "encoder.layers.#.fusion.vision_gate"),
+    ("model.encoder.layers.#.fusion_layer.text_param", "encoder.layers.#.fusion.text_gate"),
+    ("model.encoder.layers.#.fusion_layer.attn.vision_proj.*", "encoder.layers.#.fusion.attention.vision_query.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.text_proj.*", "encoder.layers.#.fusion.attention.text_query.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.values_vision_proj.*", "encoder.layers.#.fusion.attention.vision_value.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.values_text_proj.*", "encoder.layers.#.fusion.attention.text_value.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.out_vision_proj.*", "encoder.layers.#.fusion.attention.vision_output.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.out_text_proj.*", "encoder.layers.#.fusion.attention.text_output.*"),
+    ("model.encoder.layers.#.text_enhancer_layer.self_attn.out_proj.*", "encoder.layers.#.text.attention.output.*"),
+    ("model.encoder.layers.#.text_enhancer_layer.layer_norm_before.*", "encoder.layers.#.text.norm.*"),
+    ("model.encoder.layers.#.text_enhancer_layer.fc1.*", "encoder.layers.#.text.feed_forward.expand.*"),
+    ("model.encoder.layers.#.text_enhancer_layer.fc2.*", "encoder.layers.#.text.feed_forward.contract.*"),
+    ("model.encoder.layers.#.text_enhancer_layer.layer_norm_after.*", "encoder.layers.#.text.feed_forward.norm.*"),
+    ("model.encoder.layers.#.deformable_layer.self_attn.sampling_offsets.*", "encoder.layers.#.vision.attention.offsets.*"),
+    ("model.encoder.layers.#.deformable_layer.self_attn.attention_weights.*", "encoder.layers.#.vision.attention.weights.*"),
+    ("model.encoder.layers.#.deformable_layer.self_attn.value_proj.*", "encoder.layers.#.vision.attention.value.*"),
+    ("model.encoder.layers.#.deformable_layer.self_attn.output_proj.*", "encoder.layers.#.vision.attention.output.*"),
+    ("model.encoder.layers.#.deformable_layer.self_attn_layer_norm.*", "encoder.layers.#.vision.norm.*"),
+    ("model.encoder.layers.#.deformable_layer.fc1.*", "encoder.layers.#.vision.feed_forward.expand.*"),
+    ("model.encoder.layers.#.deformable_layer.fc2.*", "encoder.layers.#.vision.feed_forward.contract.*"),
+    ("model.encoder.layers.#.deformable_layer.final_layer_norm.*", "encoder.layers.#.vision.feed_forward.norm.*"),
+    ("model.enc_output.*", "proposals.project.*"),
+    ("model.enc_output_norm.*", "proposals.norm.*"),
+    ("model.encoder_output_bbox_embed.*", "proposals.box_head.*"),
+    ("model.mask_embed.*", "proposal_mask_head.*"),
+    ("model.query_position_embeddings.weight", "object_queries.weight"),
+    ("model.level_embed", "pyramid.level_embedding"),
+    ("model.input_proj_vision.#.*", "pyramid.projections.#.*"),
+    ("model.lateral_convs.0.norm.*", "pixel_decoder.lateral_norm.*"),
+    ("model.lateral_convs.0.weight", "pixel_decoder.lateral.weight"),
+    ("model.output_convs.0.norm.*", "pixel_decoder.smooth_norm.*"),
+    ("model.output_convs.0.weight", "pixel_decoder.smooth.weight"),
+    ("model.mask_features.*", "pixel_decoder.output.*"),
+)
+BACKBONE = "model.backbone.conv_encoder.model."
+NETWORK = "pyramid.backbone.network."
+SWIN_BLOCK = "encoder.layers.#.blocks.#."
+SWIN_NAMES = (
+    ("hidden_states_norms.*", "hidden_states_norms.*"),
+    ("embeddings.*", "swin.embeddings.*"),
+    ("encoder.layers.#.downsample.*", "swin.encoder.layers.#.downsample.*"),
+    *(
+        (f"{SWIN_BLOCK}{published}.*", f"swin.{SWIN_BLOCK}{ours}.*")
+        for published, ours in (
+            ("layernorm_before", "layernorm_before"),
+            ("layernorm_after", "layernorm_after"),
+            ("attention.self.query", "attention.q_proj"),
+            ("attention.self.key", "attention.k_proj"),
+            ("attention.self.value", "attention.v_proj"),
+            ("attention.output.dense", "attention.o_proj"),
+            ("intermediate.dense", "mlp.fc1"),
+            ("output.dense", "mlp.fc2"),
+        )
+    ),
+    (
+        f"{SWIN_BLOCK}attention.self.relative_position_bias_table",
+        f"swin.{SWIN_BLOCK}attention.relative_position_bias.relative_position_bias_table",
+    ),
+)
+PACKED = (
+    ("model.decoder.layers.#.self_attn.in_proj_", "decoder.layers.#.self_attention."),
+    ("model.decoder.layers.#.encoder_attn_text.in_proj_", "decoder.layers.#.text_attention."),
+    ("model.encoder.layers.#.text_enhancer_layer.self_attn.in_proj_", "encoder.layers.#.text.attention."),
+)
+PARTS = ("query", "key", "value")
+DERIVED = "relative_position_index"
+
+
+def detection_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the published detector's tensors; those the published model shares become one.
+
+    Args:
+        state: Published names, without the prefix `gdino.`; copies of shared tensors may be left out.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    ours: dict[str, Tensor] = {}
+    for name, tensor in state.items():
+        if name.endswith(DERIVED):
+            continue
+        if packed := _rename(name, [(f"{p}*", f"{o}*") for p, o in PACKED]):
+            stem, _, kind = packed.rpartition(".")
+            for part, rows in zip(PARTS, tensor.chunk(3), strict=True):
+                ours[f"{stem}.{part}.{kind}"] = rows
+            continue
+        renamed = _rename(name, _rows())
+        if renamed is None:
+            raise ValueError(f"expected a parameter of the published detector, got {name}")
+        ours[renamed] = tensor
+    return ours
+
+
+def detection_to_published(state: Mapping[str, Tensor], decoder_layers: int) -> dict[str, Tensor]:
+    """Rename our detector's tensors to the published names, shared tensors under every one of their names.
+
+    Args:
+        state: Our names.
+        decoder_layers: How many copies of a shared head the published model names.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    published: dict[str, Tensor] = {}
+    packed = [(f"{ours}{part}.*", f"{theirs}*") for theirs, ours in PACKED for part in PARTS]
+    for name, tensor in state.items():
+        if merged := _rename(name, packed):
+            if merged not in published:  # query comes first, and stands for its siblings
+                siblings = [state[re.sub(r"\.(query|key|value)\.", f".{part}.", name)] for part in PARTS]
+                published[merged] = torch.cat(siblings)
+            continue
+        found = [_rename(name, [(ours, theirs)]) for theirs, ours in _rows()]
+        names = [theirs for theirs in found if theirs is not None]
+        if not names:
+            raise ValueError(f"expected a parameter of the detector, got {name}")
+        for theirs in names:
+            copies = range(decoder_layers) if "~" in theirs else range(1)
+            published |= {theirs.replace("~", str(i)): tensor for i in copies}
+    return published
+
+
+def detection_config_from_published(raw: Mapping[str, Any]) -> DetectionConfig:
+    """Read the published detector's configuration.
+
+    Args:
+        raw: The published `gdino_config`; keys without a meaning for the detector are ignored.
+    """
+    backbone = raw["backbone_config"]
+    swin = (
+        "model_type image_size patch_size num_channels embed_dim depths num_heads window_size mlp_ratio qkv_bias "
+        "hidden_dropout_prob attention_probs_dropout_prob drop_path_rate hidden_act use_absolute_embeddings "
+        "layer_norm_eps initializer_range out_features"
+    )
+    return DetectionConfig(
+        backbone={key: backbone[key] for key in swin.split() if key in backbone},
+        pixel_stage=backbone["out_features"][0],
+        width=raw["d_model"],
+        levels=raw["num_feature_levels"],
+        encoder_layers=raw["encoder_layers"],
+        decoder_layers=raw["decoder_layers"],
+        heads=raw["encoder_attention_heads"],
+        text_heads=raw["encoder_attention_heads"] // 2,
+        encoder_ffn=raw["encoder_ffn_dim"],
+        decoder_ffn=raw["decoder_ffn_dim"],
+        text_ffn=raw["encoder_ffn_dim"] // 2,
+        fusion_width=raw["encoder_ffn_dim"] // 2,
+        encoder_points=raw["encoder_n_points"],
+        decoder_points=raw["decoder_n_points"],
+        mask_width=raw["mask_dim"],
+        object_queries=raw["num_queries"],
+        position_temperature=raw["positional_embedding_temperature"],
+        dropout=raw["dropout"],
+        attention_dropout=raw["attention_dropout"],
+        text_dropout=raw["text_enhancer_dropout"],
+        fusion_dropout=raw["fusion_dropout"],
+        fusion_drop_path=raw["fusion_droppath"],
+        class_cost=raw["class_cost"],
+        box_cost=raw["bbox_cost"],
+        giou_cost=raw["giou_cost"],
+        class_weight=raw["class_weight"],
+        box_weight=raw["box_weight"],
+        giou_weight=raw["giou_weight"],
+        mask_weight=raw["mask_weight"],
+        dice_weight=raw["dice_weight"],
+        focal_alpha=raw["focal_alpha"],
+    )
+
+
+def _rows() -> list[tuple[str, str]]:
+    """Return all rows (published, ours)."""
+    return [*NAMES, *((BACKBONE + theirs, NETWORK + ours) for theirs, ours in SWIN_NAMES)]
+
+
+def _rename(name: str, rows: Iterable[tuple[str, str]]) -> str | None:
+    """Return the name on the right of the first row whose left side fits, or None."""
+    for left, right in rows:
+        pattern = re.escape(left).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)").replace("~", r"\d+")
+        if match := re.fullmatch(pattern, name):
+            pieces = iter(match.groups())
+            return re.sub(r"[#*]", lambda _: next(pieces), right)
+    return None

@@ -1,0 +1,48 @@
+"""Requests, their messages and options."""
+
+import pytest
+from PIL import Image
+
+from visionllm.types import Box, Mark, Message, Options, Picture, Point, Request, Routed, ask
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_new_tokens", 0),
+        ("temperature", -0.1),
+        ("top_p", 0.0),
+        ("num_beams", 0),
+        ("threshold", 1.5),
+        ("nms_iou", -1.0),
+        ("max_instances", 0),
+    ],
+)
+def test_an_option_out_of_range_is_refused_by_name(name, value):
+    with pytest.raises(ValueError, match=f"option {name} is out of range: got {value}"):
+        Options(**{name: value})
+
+
+def test_beams_do_not_sample():
+    with pytest.raises(ValueError, match=r"expected temperature 0 with num_beams 2, got 0.5"):
+        Options(num_beams=2, temperature=0.5)
+
+
+def test_a_question_is_one_user_message_of_picture_words_and_regions():
+    image = Image.new("RGB", (4, 3))
+    regions = (Box(0, 0, 1, 1), Point(2, 2))
+    (message,) = ask("What is it?", image, regions=regions).messages
+    assert message.role == "user"
+    assert [type(part) for part in message.parts] == [Picture, str, str, Mark, str, Mark]
+    assert [part.region for part in message.parts if isinstance(part, Mark)] == list(regions)
+
+
+def test_the_pictures_of_a_request_come_in_order():
+    first, second = Image.new("RGB", (1, 1)), Image.new("RGB", (2, 2))
+    turns = (Message("user", (Picture(first), "a")), Message("assistant", ("b",)), Message("user", (Picture(second),)))
+    assert Request(turns).pictures == (first, second)
+
+
+def test_the_text_of_a_message_holds_routed_words_and_no_structure():
+    message = Message("assistant", ("Yes, ", Routed("star", "[DET]"), ".", Mark(Point(0, 0))))
+    assert message.text == "Yes, star."
