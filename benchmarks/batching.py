@@ -5,7 +5,6 @@ from itertools import islice
 
 from material import CLASSES, pictures, require_same_answers, require_same_detections, talkative
 from measuring import Measurement, speedup
-
 from visionllm import Detections, Request, VisionLLM, ask
 
 NAME = "batching"

@@ -7,9 +7,10 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from measuring import Measurement
 from rich.console import Console
 from rich.table import Table
+
+from measuring import Measurement
 
 Benchmark = Callable[[], list[Measurement]]
 

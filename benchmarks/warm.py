@@ -2,7 +2,6 @@
 
 from material import CLASSES, pictures, talkative
 from measuring import Measurement, median_seconds
-
 from visionllm import VisionLLM
 
 NAME = "warm"

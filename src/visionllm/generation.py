@@ -1,14 +1,23 @@
 """Writing answers: batches of different wishes, seeds of their own, and streams, around `model.generate`."""
 
 import threading
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    Cache,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 from transformers.generation.streamers import BaseStreamer
 
 from visionllm.config import VisionLLMConfig
@@ -40,6 +49,7 @@ def generate(
     options: Options | Sequence[Options],
     *,
     encoded: EncodedPictures | None = None,
+    cache: Cache | None = None,
     streamer: BaseStreamer | None = None,
     cancelled: threading.Event | None = None,
 ) -> list[GeneratedIds]:
@@ -49,7 +59,8 @@ def generate(
         model: The model.
         inputs: Prompts, padded on the left.
         options: For all rows, or one a row. Each row draws from its own seed, so its answer does not depend on the others.
-        encoded: What `model.encode` made of the batch's pictures, if it is at hand.
+        encoded: What `model.encode_pictures` made of the batch's pictures, if it is at hand.
+        cache: What the model kept of the ids that all prompts begin with, for rows alike in beams; it is used up.
         streamer: Gets the ids as they come; for one row.
         cancelled: Once set, generation stops after the running step.
 
@@ -77,7 +88,7 @@ def generate(
     for beams in dict.fromkeys(w.num_beams for w in wishes):
         chosen = [i for i, wish in enumerate(wishes) if wish.num_beams == beams]
         group = [wishes[i] for i in chosen]
-        ids = _write(model, inputs, prompt, chosen, group, streamer, cancelled)
+        ids = _write(model, inputs, prompt, chosen, group, streamer, cancelled, cache)
         for i, wish, row in zip(chosen, group, ids, strict=True):
             written[i] = cut(row, wish.max_new_tokens, model.config, end_ids(model))
     return [written[i] for i in range(rows)]
@@ -91,6 +102,7 @@ def _write(
     wishes: list[Options],
     streamer: BaseStreamer | None,
     cancelled: threading.Event | None,
+    cache: Cache | None,
 ) -> list[list[int]]:
     """Return the raw ids that some rows, alike in beams, continue with."""
     index = torch.tensor(chosen, device=inputs.input_ids.device)
@@ -119,6 +131,7 @@ def _write(
         logits_processor=LogitsProcessorList([SeededSampling(wishes)] if any(w.temperature for w in wishes) else []),
         stopping_criteria=stops,
         streamer=streamer,
+        past_key_values=cache,
     )
     return whole[:, length:].tolist()
 
@@ -168,7 +181,9 @@ def extend(inputs: ModelInputs, written: Sequence[GeneratedIds]) -> ModelInputs:
         raise ValueError(f"expected {len(inputs.input_ids)} answers, one a row, got {len(written)}")
     longest = max((len(w.ids) for w in written), default=0)
     ids = inputs.input_ids
-    answers = torch.tensor([(*w.ids, *[0] * (longest - len(w.ids))) for w in written], dtype=ids.dtype, device=ids.device)
+    answers = torch.tensor(
+        [(*w.ids, *[0] * (longest - len(w.ids))) for w in written], dtype=ids.dtype, device=ids.device
+    )
     lengths = torch.tensor([len(w.ids) for w in written], device=ids.device)
     real = torch.arange(longest, device=ids.device) < lengths[:, None]
     return replace(
@@ -260,6 +275,7 @@ def stream(
     options: Options,
     *,
     encoded: EncodedPictures | None = None,
+    cache: Cache | None = None,
 ) -> Iterator[int | GeneratedIds]:
     """Write the answer of one row, id by id, slots included; the last item is the whole.
 
@@ -269,31 +285,23 @@ def stream(
         ValueError: If there is not exactly one row, or beams are asked for.
     """
     if len(inputs.input_ids) != 1 or options.num_beams != 1:
-        raise ValueError(f"expected one row and one beam, got {len(inputs.input_ids)} rows and {options.num_beams} beams")
+        raise ValueError(
+            f"expected one row and one beam, got {len(inputs.input_ids)} rows and {options.num_beams} beams"
+        )
     steps, cancelled = _Steps(), threading.Event()
-    outcome: list[GeneratedIds | BaseException] = []
-
-    def work() -> None:
-        try:
-            outcome.extend(generate(model, inputs, options, encoded=encoded, streamer=steps, cancelled=cancelled))
-        except BaseException as error:  # re-raised below, in the caller's thread
-            outcome.append(error)
-            steps.end()
-
-    worker = threading.Thread(target=work, daemon=True)
-    worker.start()
     ends = end_ids(model)
-    try:
-        while (token := steps.queue.get()) is not None:
-            if token not in ends:
-                yield token
-    finally:
-        cancelled.set()
-        worker.join()
-    last = outcome[0]
-    if isinstance(last, BaseException):
-        raise last
-    yield last
+    with ThreadPoolExecutor(1) as pool:
+        work = pool.submit(
+            generate, model, inputs, options, encoded=encoded, cache=cache, streamer=steps, cancelled=cancelled
+        )
+        work.add_done_callback(lambda _: steps.end())
+        try:
+            while (token := steps.queue.get()) is not None:
+                if token not in ends:
+                    yield token
+        finally:
+            cancelled.set()
+    yield work.result()[0]
 
 
 class TextStream:
@@ -316,7 +324,10 @@ class TextStream:
         """Take one id; return the text that no later id can change, without the blank after it."""
         self.ids.append(token)
         text = self.decode(self.ids)
-        whole = max(text.rfind(" "), text.rfind("\n"), self.given)
+        if unicodedata.east_asian_width(text[-1:] or " ") in "WF":  # scripts without blanks between words
+            whole = len(text)
+        else:
+            whole = max(text.rfind(" "), text.rfind("\n"), self.given)
         piece, self.given = text[self.given : whole], whole
         return piece
 

@@ -42,19 +42,22 @@ A, B, C = (0, 0, 10, 10), (20, 10, 40, 30), (45, 5, 55, 35)
 
 def noisy_scorer(pictures=30, classes=4, seed=0):
     rng = np.random.default_rng(seed)
-    scorer = CocoScorer(classes, pictures)
-    for p in range(pictures):
-        boxes = [(x := int(rng.integers(0, 40)), y := int(rng.integers(0, 20)), x + int(rng.integers(6, 20)), y + int(rng.integers(6, 20))) for _ in range(rng.integers(0, 4))]
+    scorer = CocoScorer(classes, pictures, masks=True)
+    for picture in range(pictures):
+        corners = rng.integers((0, 0), (40, 20), (rng.integers(0, 4), 2))
+        boxes = np.concatenate([corners, corners + rng.integers(6, 20, corners.shape)], axis=1)
         ids = rng.integers(0, classes, len(boxes))
-        guesses = [tuple(np.clip(np.add(b, rng.integers(-2, 3, 4)), 0, 60)) for b in boxes] + [(5, 5, 20, 20)]
-        guess_ids = [*(int(i) if rng.random() < 0.8 else int(rng.integers(classes)) for i in ids), int(rng.integers(classes))]
-        scorer.add(p, truth(boxes, ids), found(guesses, rng.random(len(guesses)), guess_ids))
+        guesses = np.clip(boxes + rng.integers(-2, 3, boxes.shape), 0, 60)
+        guesses = np.concatenate([guesses, [[5, 5, 20, 20]]])
+        wrong = rng.random(len(boxes)) > 0.8
+        guess_ids = np.append(np.where(wrong, (ids + 1) % classes, ids), rng.integers(classes))
+        scorer.add(picture, truth(boxes, ids), found(guesses, rng.random(len(guesses)), guess_ids))
     return scorer
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm"])
 def test_finding_everything_exactly_scores_one(kind):
-    scorer = CocoScorer(2, 1)
+    scorer = CocoScorer(2, 1, masks=True)
     scorer.add(0, truth([A, B], [0, 1]), found([A, B], [0.9, 0.1], [0, 1]))
     matches = scorer.matches(kind)
     assert [matches.ap, matches.ap50] == pytest.approx([1.0, 1.0])
@@ -93,7 +96,7 @@ def test_weights_of_one_reproduce_the_library(kind):
     matches = noisy_scorer().matches(kind)
     assert 0.05 < matches.ap < 0.95
     assert matches.average_precision(np.ones(30)) == pytest.approx(matches.ap, abs=1e-12)
-    assert matches.average_precision_50(np.ones(30)) == pytest.approx(matches.ap50, abs=1e-12)
+    assert matches.ap50_score(np.ones((1, 30))).low == pytest.approx(matches.ap50, abs=1e-12)
 
 
 def test_a_picture_that_counts_twice_is_a_picture_that_was_added_twice():
@@ -153,16 +156,21 @@ def test_nothing_to_find_is_undefined_rather_than_zero():
 
 
 def test_no_entries_at_all_is_undefined():
-    matches = CocoScorer(3, 1).matches("segm")
+    matches = CocoScorer(3, 1, masks=True).matches("segm")
     assert np.isnan(matches.ap)
     assert np.isnan(matches.average_precision(np.ones(1)))
 
 
-def test_masks_cannot_be_judged_where_some_are_missing():
-    scorer = CocoScorer(1, 1)
-    scorer.add(0, truth([A]), found([A], [0.9], masks=False))
-    with pytest.raises(ValueError, match="expected masks in every entry"):
-        scorer.matches("segm")
+@pytest.mark.parametrize("missing", ["truth", "found"])
+def test_masks_cannot_be_judged_where_some_are_missing(missing):
+    scorer = CocoScorer(1, 1, masks=True)
+    with pytest.raises(ValueError, match="expected masks beside all boxes, got boxes alone"):
+        scorer.add(0, truth([A], masks=missing != "truth"), found([A], [0.9], masks=missing != "found"))
+
+
+def test_masks_cannot_be_judged_where_they_were_not_kept():
+    with pytest.raises(ValueError, match="expected a scorer with masks=True"):
+        CocoScorer(1, 1).matches("segm")
 
 
 def test_the_library_prints_nothing_on_standard_output(capsys):

@@ -19,7 +19,9 @@ def test_capitals_and_full_stops_do_not_count():
 
 def test_accuracy_stands_beside_the_commonest_answer():
     match = ExactMatch(8)
-    for picture, (expected, answer) in enumerate([("Two.", "Two."), ("Two.", "Two."), ("Two.", "One."), ("One.", "One.")]):
+    for picture, (expected, answer) in enumerate(
+        [("Two.", "Two."), ("Two.", "Two."), ("Two.", "One."), ("One.", "One.")]
+    ):
         match.add(picture, expected, answer)
     assert values(match) == {"exact": 0.75, "majority": 0.75, "margin": 0.0, "questions": 4.0}
 

@@ -55,7 +55,9 @@ def test_without_names_an_instance_is_called_by_its_group():
     [
         pytest.param({"scores": np.ones(1, dtype=np.float32)}, r"expected boxes \[N, 4\], scores", id="scores"),
         pytest.param({"masks": np.zeros((2, 5, 8), dtype=bool)}, r"expected masks \(2, 6, 8\)", id="masks"),
-        pytest.param({"class_ids": np.array([0, 1])}, r"expected class_ids in \[0, 1\), one of the class_names", id="ids"),
+        pytest.param(
+            {"class_ids": np.array([0, 1])}, r"expected class_ids in \[0, 1\), one of the class_names", id="ids"
+        ),
         pytest.param({"class_ids": np.array([0, -1])}, r"got \[0, -1\]", id="negative-id"),
     ],
 )

@@ -1,8 +1,20 @@
 """Sizes, loss weights and choices of the detection decoder."""
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, Literal
+
+RANGES: tuple[tuple[tuple[str, ...], float, float], ...] = (
+    (("size_divisor", "width", "levels", "encoder_layers", "decoder_layers", "heads", "text_heads"), 1, math.inf),
+    (("encoder_ffn", "decoder_ffn", "text_ffn", "fusion_width", "encoder_points", "decoder_points"), 1, math.inf),
+    (("mask_width", "object_queries", "mask_points", "mask_oversample"), 1, math.inf),
+    (("class_cost", "box_cost", "giou_cost"), 0, math.inf),
+    (("class_weight", "box_weight", "giou_weight", "mask_weight", "dice_weight", "token_loss_weight"), 0, math.inf),
+    (("focal_gamma", "denoise_queries", "denoise_label_noise", "denoise_box_noise", "one_to_many"), 0, math.inf),
+    (("dropout", "attention_dropout", "text_dropout", "fusion_dropout", "fusion_drop_path"), 0, 1),
+    (("mask_importance", "focal_alpha", "threshold"), 0, 1),
+)
 
 
 def _swin_tiny() -> dict[str, Any]:
@@ -39,7 +51,8 @@ class DetectionConfig:
         decoder_points: Sampling points a head and level in the decoder.
         mask_width: Width of mask embeddings and mask features.
         object_queries: Number N of object queries.
-        query_content: Content of the object queries: `"learned"` vectors, or the selected tokens of the encoder's `"memory"`.
+        query_content: Content of the object queries: `"learned"` vectors, or the selected tokens of the encoder's
+            `"memory"`.
         contrast: Class logits are a `"plain"` dot product, or `"scaled"` by 1/√D with a learned bias that starts at a
             probability of 0.01, which is what training from scratch needs.
         position_temperature: Temperature of the sine embedding of image positions.
@@ -59,7 +72,8 @@ class DetectionConfig:
         denoise_queries: Pairs of denoising queries a unit that the groups together aim at; 0 switches denoising off.
         denoise_label_noise: Twice the rate at which a denoising query gets a random label.
         denoise_box_noise: Largest shift of a denoising box's corners, in half box sizes.
-        one_to_many: How often each truth is repeated when the encoder's own predictions are matched; 0 or 1 matches once.
+        one_to_many: How often each truth is repeated when the encoder's own predictions are matched; 0 or 1 means
+            once.
         token_loss_weight: Weight of the focal loss that asks every encoder token for the groups whose truth covers it.
         threshold: Lowest score of a returned instance when a request names none.
     """
@@ -113,24 +127,11 @@ class DetectionConfig:
 
     def __post_init__(self) -> None:
         self._check_backbone()
-        positive = (
-            "size_divisor width levels encoder_layers decoder_layers heads text_heads encoder_ffn decoder_ffn text_ffn "
-            "fusion_width encoder_points decoder_points mask_width object_queries mask_points"
-        )
-        for name in positive.split():
-            if getattr(self, name) < 1:
-                raise ValueError(f"expected {name} >= 1, got {getattr(self, name)}")
-        for name in (f.name for f in fields(self) if f.name.endswith(("_cost", "_weight", "_noise"))):
-            if getattr(self, name) < 0:
-                raise ValueError(f"expected {name} >= 0, got {getattr(self, name)}")
-        for name in "dropout attention_dropout text_dropout fusion_dropout fusion_drop_path mask_importance threshold".split():
-            if not 0 <= getattr(self, name) <= 1:
-                raise ValueError(f"expected {name} in [0, 1], got {getattr(self, name)}")
-        for name in ("denoise_queries", "one_to_many"):
-            if getattr(self, name) < 0:
-                raise ValueError(f"expected {name} >= 0, got {getattr(self, name)}")
-        if self.mask_oversample < 1:
-            raise ValueError(f"expected mask_oversample >= 1, got {self.mask_oversample}")
+        for names, low, high in RANGES:
+            for name in names:
+                if not low <= getattr(self, name) <= high:
+                    limits = f"in [{low}, {high}]" if high < math.inf else f">= {low}"
+                    raise ValueError(f"expected {name} {limits}, got {getattr(self, name)}")
         self._check_widths()
         for name, choices in (("query_content", ("learned", "memory")), ("contrast", ("plain", "scaled"))):
             if getattr(self, name) not in choices:

@@ -21,6 +21,7 @@ _OWN = (
     "text_config",
     "vision_layer",
     "vision_prefix_tokens",
+    "vision_position",
     "projector",
     "pixel_shuffle",
     "region_encoder",
@@ -46,9 +47,11 @@ class VisionLLMConfig(PreTrainedConfig):
         vision_config: Any Hugging Face vision encoder.
         text_config: Any Hugging Face causal language model; its `vocab_size` V counts text ids only.
         vision_layer: Index into the encoder's hidden states whose features the language model reads.
+        vision_position: `"sine"` adds a sine embedding of row and column to feature maps, for encoders that tell the language
+            model nothing about places; `"none"` adds nothing.
         vision_prefix_tokens: Tokens before the patches (the class token) that are dropped; maps [B, C, H, W] have none.
         projector: Plain data of a `ProjectorConfig`; widths come from the other configurations.
-        pixel_shuffle: Side of the squares of neighbouring features that are joined into one; 1 joins none.
+        pixel_shuffle: 2 joins each square of 2×2 neighbouring features into one, 1 joins none.
         region_encoder: Plain data of a `RegionEncoderConfig`, or None for a model without region prompts.
         region_levels: Indices into the encoder's hidden states that the region encoder reads.
         tables: Slots Q of each slot table, such as `{"det": 4}` or `[("det", 4)]`; ids follow the text vocabulary in this order.
@@ -73,6 +76,7 @@ class VisionLLMConfig(PreTrainedConfig):
         text_config: SubConfig | None = None,
         vision_layer: int = -2,
         vision_prefix_tokens: int = 1,
+        vision_position: str = "none",
         projector: Mapping[str, Any] | None = None,
         pixel_shuffle: int = 1,
         region_encoder: Mapping[str, Any] | None = None,
@@ -91,12 +95,15 @@ class VisionLLMConfig(PreTrainedConfig):
         self.text_config = _sub_config(text_config, "llama", "config.text_config")
         self.vision_layer = vision_layer
         self.vision_prefix_tokens = vision_prefix_tokens
+        self.vision_position = vision_position
         self.projector = _plain(projector, "config.projector")
         self.pixel_shuffle = pixel_shuffle
         self.region_encoder = None if region_encoder is None else _plain(region_encoder, "config.region_encoder")
         self.region_levels = list(region_levels)
         self.tables = dict(tables or {})
-        self.routes = [r if isinstance(r, Route) else build(Route, r, f"config.routes[{i}]") for i, r in enumerate(routes)]
+        self.routes = [
+            r if isinstance(r, Route) else build(Route, r, f"config.routes[{i}]") for i, r in enumerate(routes)
+        ]
         self.token_ids = dict(token_ids or {})
         self.sentence_end_ids = list(sentence_end_ids)
         self.never_sampled_ids = list(never_sampled_ids)
@@ -111,8 +118,10 @@ class VisionLLMConfig(PreTrainedConfig):
         for table, slots in self.tables.items():
             if slots < 1:
                 raise ValueError(f"expected one slot or more in table {table!r}, got {slots}")
-        if self.pixel_shuffle < 1:
-            raise ValueError(f"expected pixel_shuffle >= 1, got {self.pixel_shuffle}")
+        if self.vision_position not in ("none", "sine"):
+            raise ValueError(f"expected vision_position 'none' or 'sine', got {self.vision_position!r}")
+        if self.pixel_shuffle not in (1, 2):
+            raise ValueError(f"expected pixel_shuffle 1 or 2, got {self.pixel_shuffle}")
         for name, token in self.token_ids.items():
             if not 0 <= token < self.text_vocab_size:
                 raise ValueError(f"expected the id of {name} in [0, {self.text_vocab_size}), got {token}")
@@ -120,9 +129,13 @@ class VisionLLMConfig(PreTrainedConfig):
             raise ValueError(f"expected one route a routing token, got {[r.token for r in self.routes]}")
         for route in self.routes:
             if route.table not in self.tables:
-                raise ValueError(f"expected a table among {list(self.tables)} for route {route.token}, got {route.table!r}")
+                raise ValueError(
+                    f"expected a table among {list(self.tables)} for route {route.token}, got {route.table!r}"
+                )
             if route.token not in self.token_ids:
-                raise ValueError(f"expected the id of routing token {route.token} in token_ids, got {list(self.token_ids)}")
+                raise ValueError(
+                    f"expected the id of routing token {route.token} in token_ids, got {list(self.token_ids)}"
+                )
 
     @property
     def text_vocab_size(self) -> int:

@@ -8,8 +8,8 @@ class Quirks:
     """Faults of the published code; every field is False by default, which is the right way.
 
     Attributes:
-        random_region_points: The region encoder draws the points of large regions at random, anew for each feature level,
-            even at inference. Ours takes a fixed, evenly spread subset.
+        random_region_points: The region encoder draws the points of large regions at random, anew for each feature
+            level, even at inference. Ours takes a fixed, evenly spread subset.
         pixel_mask_from_values: The detector takes every pixel whose first normalised channel is exactly 0 for padding.
             Ours is told by `ImageBatch.pixel_mask`.
         padding_seen_by_networks: Backbone, projections and pixel decoder run on the whole padded batch, so that their
@@ -20,6 +20,7 @@ class Quirks:
         denoise_flip_to_padding: A flipped label of a denoising query may be a padded query group.
         no_negatives_without_truth: A batch without any truth has no class loss at all, so that pictures with nothing to
             find teach nothing.
+        slot_rows_sampled: Generation may write the vocabulary's own slot tokens as if they were text.
     """
 
     random_region_points: bool = False
@@ -28,6 +29,7 @@ class Quirks:
     text_mask_head_order: bool = False
     denoise_flip_to_padding: bool = False
     no_negatives_without_truth: bool = False
+    slot_rows_sampled: bool = False
 
     @classmethod
     def published(cls) -> "Quirks":

@@ -53,18 +53,20 @@ class Ask:
 
 @dataclass(frozen=True, eq=False)
 class Detect:
-    """Known-class mode: every class in one pass, with masks."""
+    """Known-class mode: every class in one pass."""
 
     image: Image.Image
     classes: tuple[str, ...]
+    masks: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Refer:
-    """Known-class mode: the one thing that a phrase describes."""
+    """Known-class mode: the one thing that a phrase describes, or nothing."""
 
     image: Image.Image
     phrase: str
+    options: Options
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,8 +114,8 @@ class Benchmark(ABC):
         """Yield every question, picture by picture."""
 
     @abstractmethod
-    def update(self, truth: Any, result: Answer | Detections) -> None:
-        """Judge the result of one question."""
+    def update(self, truth: Any, result: Any) -> None:
+        """Judge the result of one question: an `Answer` if it was an `Ask`, else `Detections`."""
 
     @abstractmethod
     def compute(self) -> Scores:
@@ -144,8 +146,9 @@ def call_all(model: Predictor, calls: Sequence[Call], *, batch_size: int) -> lis
     detects = [c for c in calls if isinstance(c, Detect)]
     if detects:
         images, classes = [c.image for c in detects], [c.classes for c in detects]
-        return model.detect_batch(images, classes, masks=True, options=EVERYTHING, batch_size=batch_size)
-    found = [model.refer(c.image, c.phrase, options=EVERYTHING) for c in calls if isinstance(c, Refer)]
+        masks = any(c.masks for c in detects)
+        return model.detect_batch(images, classes, masks=masks, options=EVERYTHING, batch_size=batch_size)
+    found = [model.refer(c.image, c.phrase, options=c.options) for c in calls if isinstance(c, Refer)]
     return found or [
         model.segment_regions(c.image, c.regions, options=EVERYTHING) for c in calls if isinstance(c, SegmentRegions)
     ]

@@ -3,7 +3,8 @@
 import contextlib
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
+from visionllm.evaluation.intervals import Score, bootstrap
 from visionllm.evaluation.overlaps import corners_to_extents
 from visionllm.types import Detections, DetectionTruth
 
@@ -50,11 +52,13 @@ class Matches:
         ap: Average precision over IoU 0.50 to 0.95, from the library; NaN if nothing was there to be found.
         ap50: The same at IoU 0.50.
         classes: What was found, class by class.
+        entries: float[P]. Number of entries of each picture.
     """
 
     ap: float
     ap50: float
     classes: tuple[ClassMatches, ...]
+    entries: NDArray[np.float64]
 
     def average_precision(self, weights: NDArray[np.float64], *, steps: slice = slice(None)) -> float:
         """Return the average precision when picture p counts weights[p] times.
@@ -66,26 +70,31 @@ class Matches:
         values = [p for c in self.classes if not math.isnan(p := _weighted_precision(c, weights, steps))]
         return float(np.mean(values)) if values else math.nan
 
-    def average_precision_50(self, weights: NDArray[np.float64]) -> float:
-        """Return `average_precision` at IoU 0.50."""
-        return self.average_precision(weights, steps=slice(0, 1))
+    def ap_score(self, draws: NDArray[np.float64]) -> Score:
+        """Return the library's average precision with the interval over float[D, P] draws."""
+        return replace(bootstrap(self.average_precision, draws), value=None if math.isnan(self.ap) else self.ap)
+
+    def ap50_score(self, draws: NDArray[np.float64]) -> Score:
+        """Return the same at IoU 0.50."""
+        at_half = partial(self.average_precision, steps=slice(0, 1))
+        return replace(bootstrap(at_half, draws), value=None if math.isnan(self.ap50) else self.ap50)
 
     def false_positives(self, weights: NDArray[np.float64], *, recall: float = 0.8) -> float:
-        """Return how many instances of absent classes a picture gets, at the score where `recall` is reached.
+        """Return how many instances of absent classes an entry gets, at the score where `recall` is reached.
 
         Args:
             weights: float[P]. How often each picture counts.
             recall: Share of the true instances that must be found at IoU 0.50.
 
         Returns:
-            Instances a picture whose class is not in that picture; NaN if the recall is never reached.
+            Instances an entry whose class is not in that picture; NaN if the recall is never reached.
         """
-        order, gained, absent = self._pooled(weights)
+        scores, gained, absent = self._pooled(weights)
         reached = np.flatnonzero(gained >= recall)
         if not len(reached):
             return math.nan
-        threshold = order[reached[0]]
-        return float(absent[order >= threshold].sum() / weights.sum())
+        threshold = scores[reached[0]]
+        return float(absent[scores >= threshold].sum() / (weights @ self.entries))
 
     def recall(self, weights: NDArray[np.float64]) -> float:
         """Return the share of all true instances that are found at IoU 0.50 at any score."""
@@ -101,10 +110,11 @@ class Matches:
     def _pooled(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
         """Return scores (best first), the recall up to each, and the weight of each as a find of an absent class."""
         total = self.truth_count(weights)
-        found = [(c.scores, c.hits[0] * weights[c.pictures], (c.truths[c.pictures] == 0) * weights[c.pictures]) for c in self.classes]
-        if not found or not total:
+        if not total:
             return np.zeros(0), np.zeros(0), np.zeros(0)
-        scores, hits, absent = (np.concatenate(part) for part in zip(*found, strict=True))
+        scores = np.concatenate([c.scores for c in self.classes])
+        hits = np.concatenate([c.hits[0] * weights[c.pictures] for c in self.classes])
+        absent = np.concatenate([(c.truths[c.pictures] == 0) * weights[c.pictures] for c in self.classes])
         order = np.argsort(-scores, kind="stable")
         return scores[order], np.cumsum(hits[order]) / total, absent[order]
 
@@ -113,16 +123,16 @@ def _weighted_precision(found: ClassMatches, weights: NDArray[np.float64], steps
     truths = float(weights @ found.truths)
     if not truths:
         return math.nan
-    if not len(found.scores):
-        return 0.0
-    shares, hits = weights[found.pictures], found.hits[steps]
-    right = np.cumsum(hits * shares, axis=1)
-    wrong = np.cumsum(~hits * shares, axis=1)
-    precision = right / (right + wrong + np.spacing(1))
-    precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-    precision = np.concatenate([precision, np.zeros((len(hits), 1))], axis=1)
-    at = [row[np.searchsorted(gained, RECALL_STEPS)] for row, gained in zip(precision, right / truths, strict=True)]
-    return float(np.mean(at))
+    shares = weights[found.pictures]
+    returned = np.cumsum(shares)
+    precision = np.zeros((len(found.hits[steps]), len(RECALL_STEPS)))
+    for row, hits in zip(precision, found.hits[steps], strict=True):
+        # Recall and the highest precision change at hits alone, so the many misses need not be gone through.
+        right = np.cumsum(shares[hits])
+        best = np.maximum.accumulate((right / np.maximum(returned[hits], np.spacing(1)))[::-1])[::-1]
+        at = np.searchsorted(right / truths, RECALL_STEPS)
+        row[at < len(best)] = best[at[at < len(best)]]
+    return float(precision.mean())
 
 
 class CocoScorer:
@@ -132,15 +142,17 @@ class CocoScorer:
     judged one by one.
     """
 
-    def __init__(self, classes: int, pictures: int) -> None:
+    def __init__(self, classes: int, pictures: int, *, masks: bool = False) -> None:
         """Start empty.
 
         Args:
             classes: Number of classes; class ids are below it.
             pictures: Number of pictures that the bootstrap draws from.
+            masks: Whether masks are judged too.
         """
         self._classes = classes
         self._pictures = pictures
+        self._masks = masks
         self._entries: list[dict[str, Any]] = []
         self._picture_of: list[int] = []
         self._truth: list[dict[str, Any]] = []
@@ -149,14 +161,18 @@ class CocoScorer:
     def add(self, picture: int, truth: DetectionTruth, found: Detections) -> None:
         """Add one entry; class ids of `truth` and `found` mean the same.
 
-        Masks are judged only if every entry has them on both sides.
+        Raises:
+            ValueError: If masks are judged and one side has none.
         """
+        if self._masks and (truth.masks is None or found.masks is None):
+            raise ValueError("expected masks beside all boxes, got boxes alone")
+        masks = (truth.masks, found.masks) if self._masks else (None, None)
         entry = len(self._entries) + 1
         height, width = found.size_hw
         self._entries.append({"id": entry, "height": height, "width": width})
         self._picture_of.append(picture)
-        self._truth += _annotations(entry, len(self._truth), truth.boxes, truth.class_ids, truth.masks)
-        added = _annotations(entry, len(self._found), found.boxes, found.class_ids, found.masks)
+        self._truth += _annotations(entry, len(self._truth), truth.boxes, truth.class_ids, masks[0])
+        added = _annotations(entry, len(self._found), found.boxes, found.class_ids, masks[1])
         self._found += [a | {"score": float(s)} for a, s in zip(added, found.scores, strict=True)]
 
     def matches(self, kind: Literal["bbox", "segm"] = "bbox") -> Matches:
@@ -166,12 +182,12 @@ class CocoScorer:
             kind: Whether boxes or masks are compared.
 
         Raises:
-            ValueError: If masks are to be compared and some are missing.
+            ValueError: If masks are to be compared and were not kept.
         """
-        if kind == "segm" and not all("segmentation" in a for a in (*self._truth, *self._found)):
-            raise ValueError("expected masks in every entry, got boxes without masks")
+        if kind == "segm" and not self._masks:
+            raise ValueError("expected a scorer with masks=True for masks, got one for boxes alone")
         if not self._entries:
-            return Matches(ap=math.nan, ap50=math.nan, classes=())
+            return Matches(ap=math.nan, ap50=math.nan, classes=(), entries=np.zeros(self._pictures))
         with contextlib.redirect_stdout(io.StringIO()):  # the library reports its progress on standard output
             judge = COCOeval(self._dataset(self._truth), self._dataset(self._found), kind)
             judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
@@ -179,23 +195,26 @@ class CocoScorer:
             judge.evaluate()
             judge.accumulate()
         precision = judge.eval["precision"][..., 0, 0]
-        return Matches(ap=_mean(precision), ap50=_mean(precision[0]), classes=tuple(self._by_class(judge)))
+        entries = np.bincount(self._picture_of, minlength=self._pictures).astype(np.float64)
+        classes = tuple(self._by_class(judge))
+        return Matches(ap=_mean(precision), ap50=_mean(precision[0]), classes=classes, entries=entries)
 
     def _dataset(self, annotations: list[dict[str, Any]]) -> COCO:
-        data = COCO()
-        data.dataset = {
+        contents: Any = {
             "images": self._entries,
             "categories": [{"id": c, "name": str(c)} for c in range(self._classes)],
             "annotations": [dict(a) for a in annotations],
         }
+        data = COCO()
+        data.dataset = contents
         data.createIndex()
         return data
 
     def _by_class(self, judge: COCOeval) -> list[ClassMatches]:
         entries, classes = len(self._entries), []
         for c in range(self._classes):
-            truths = np.zeros(self._pictures)
-            scores, hits, pictures = [np.zeros(0)], [np.zeros((len(IOU_STEPS), 0), dtype=bool)], [np.zeros(0, dtype=np.int64)]
+            truths, scores, pictures = np.zeros(self._pictures), [np.zeros(0)], [np.zeros(0, dtype=np.int64)]
+            hits = [np.zeros((len(IOU_STEPS), 0), dtype=bool)]
             for picture, one in zip(self._picture_of, judge.evalImgs[c * entries : (c + 1) * entries], strict=True):
                 if one is None:
                     continue

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 
+from visionllm.data.world.tasks import FAMILIES
 from visionllm.evaluation.base import Predictor
 from visionllm.evaluation.coco import library
 from visionllm.evaluation.report import Report
@@ -11,8 +12,23 @@ from visionllm.evaluation.world import Mode, WorldBenchmark, WorldSetting
 
 
 def world_benchmarks() -> dict[str, type[WorldBenchmark]]:
-    """Return the benchmarks of the picture world by group."""
-    return {b.group: b for b in find_benchmarks().values() if issubclass(b, WorldBenchmark)}
+    """Return the benchmarks of the picture world by group, in the order of its families, then those that span them."""
+    order = dict.fromkeys(family.group for family in FAMILIES.values())
+    found = {b.group: b for b in find_benchmarks().values() if issubclass(b, WorldBenchmark)}
+    return {group: found[group] for group in (*order, *found) if group in found}
+
+
+def chosen_benchmarks(groups: Sequence[str]) -> list[type[WorldBenchmark]]:
+    """Return the benchmarks of some groups of task families; of all of them if none is named.
+
+    Raises:
+        ValueError: If a group is unknown.
+    """
+    found = world_benchmarks()
+    unknown = [g for g in groups if g not in found]
+    if unknown:
+        raise ValueError(f"expected groups out of {', '.join(sorted(found))}, got {', '.join(unknown)}")
+    return [benchmark for group, benchmark in found.items() if not groups or group in groups]
 
 
 def evaluate_world(
@@ -37,7 +53,8 @@ def evaluate_world(
         seed: Each seed has pictures of its own, in [0, 10**4).
         pictures: Pictures a family.
         mode: Free answers, known classes, or both side by side.
-        threshold: Lowest score at which a phrase counts as found in known-class mode; None takes the model's own.
+        threshold: Lowest score of an instance that counts as found; None takes the model's own. Average precision with
+            known classes keeps every score.
         draws: Draws of the confidence intervals; 0 leaves them out.
         batch_size: Requests that go through the model at once.
         progress: Is told how far it is.
@@ -45,12 +62,9 @@ def evaluate_world(
     Raises:
         ValueError: If a group, the split or the mode is unknown, or a number is out of its range.
     """
-    known = world_benchmarks()
-    unknown = [g for g in groups if g not in known]
-    if unknown:
-        raise ValueError(f"expected groups out of {', '.join(sorted(known))}, got {', '.join(unknown)}")
+    kinds = chosen_benchmarks(groups)
     setting = WorldSetting(split=split, seed=seed, pictures=pictures, mode=mode, threshold=threshold, draws=draws)
-    benchmarks = [kind(setting) for group, kind in known.items() if not groups or group in groups]
+    benchmarks = [kind(setting) for kind in kinds]
     started = time.perf_counter()
     run_benchmarks(model, benchmarks, batch_size=batch_size, progress=progress)
     scores = {family: some for benchmark in benchmarks for family, some in benchmark.compute().items()}
@@ -76,6 +90,13 @@ def evaluate_quick(
         ValueError: As `evaluate_world`.
     """
     report = evaluate_world(
-        model, groups=groups, split="validation", seed=seed, pictures=pictures, mode=mode, draws=0, batch_size=batch_size
+        model,
+        groups=groups,
+        split="validation",
+        seed=seed,
+        pictures=pictures,
+        mode=mode,
+        draws=0,
+        batch_size=batch_size,
     )
     return report.flat()

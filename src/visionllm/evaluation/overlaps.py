@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as rle
 
 
-def box_ious(found: NDArray[np.float32], truth: NDArray[np.float32]) -> NDArray[np.float64]:
+def box_ious(found: NDArray[np.floating], truth: NDArray[np.floating]) -> NDArray[np.float64]:
     """Return the intersection over union of every found box with every true one.
 
     Args:
@@ -20,13 +20,14 @@ def box_ious(found: NDArray[np.float32], truth: NDArray[np.float32]) -> NDArray[
     """
     if not len(found) or not len(truth):
         return np.zeros((len(found), len(truth)))
-    return np.asarray(rle.iou(corners_to_extents(found), corners_to_extents(truth), [False] * len(truth)))
+    one, other = corners_to_extents(found), corners_to_extents(truth)
+    return np.asarray(rle.iou(one, other, [0] * len(truth)))  # pyright: ignore[reportArgumentType]
 
 
-def corners_to_extents(boxes: NDArray[np.float32]) -> NDArray[np.float64]:
+def corners_to_extents(boxes: NDArray[np.floating]) -> NDArray[np.float64]:
     """Convert float[N, 4] (x0, y0, x1, y1) to COCO's (x, y, width, height)."""
-    boxes = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
-    return np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    corners = np.asarray(boxes, dtype=np.float64).reshape(-1, 4)
+    return np.concatenate([corners[:, :2], corners[:, 2:] - corners[:, :2]], axis=1)
 
 
 def mask_overlap(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> tuple[int, int]:

@@ -49,7 +49,7 @@ class Report:
         return {f"{f}/{n}": s.value for f, some in self.scores.items() for n, s in some.items() if s.value is not None}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain data: scores by family, the ends of their intervals as `…_low` and `…_high`, and how it was run."""
+        """Return plain data: scores by family, the ends of intervals as `…_low` and `…_high`, and how it was run."""
         plain: dict[str, Any] = {}
         for family, scores in self.scores.items():
             plain[family] = {}
@@ -105,8 +105,8 @@ def write_json(reports: Sequence[Report], path: Path) -> None:
 
 def score_table(report: Report) -> Table:
     """Return all scores as a table: both modes side by side, with intervals, and what must be reached."""
-    title = f"{report.split}, seed {report.seed}, {report.pictures} pictures a family, {report.seconds:.0f} s, {report.library}"
-    table = Table(title=title)
+    how = f"seed {report.seed}, {report.pictures} pictures a family, {report.seconds:.0f} s, {report.library}"
+    table = Table(title=f"{report.split}, {how}")
     for name in ("family", "score"):
         table.add_column(name, no_wrap=True)
     for name in ("known classes", "free", "commonest answer", "first"):

@@ -23,11 +23,13 @@ def find_benchmarks() -> Mapping[str, type[Benchmark]]:
         ValueError: If two share a name.
     """
     modules = [import_module(f"visionllm.evaluation.{m.name}") for m in iter_modules(visionllm.evaluation.__path__)]
-    ours = [_benchmarks_of(module) for module in modules]
+    ours = [benchmark for module in modules for benchmark in _benchmarks_of(module)]
+    theirs = [entry.load() for entry in entry_points(group="visionllm.benchmarks")]
     found: dict[str, type[Benchmark]] = {}
-    for benchmark in [b for some in ours for b in some] + [e.load() for e in entry_points(group="visionllm.benchmarks")]:
+    for benchmark in (*ours, *theirs):
         if benchmark.name in found:
-            raise ValueError(f"expected one benchmark named {benchmark.name!r}, got {found[benchmark.name]} and {benchmark}")
+            known = found[benchmark.name].__module__
+            raise ValueError(f"expected one benchmark {benchmark.name!r}, got {known} and {benchmark.__module__}")
         found[benchmark.name] = benchmark
     return found
 
@@ -42,8 +44,8 @@ def run_benchmarks(
 ) -> None:
     """Ask everything that the benchmarks want to know, and let them judge the results.
 
-    Questions about `batch_size` pictures at a time are put into batches of one sort each, so that the answers of a batch
-    are about equally long.
+    Questions about `batch_size` pictures at a time are put into batches of one sort each, so that the answers of a
+    batch are about equally long.
 
     Args:
         model: The predictor.

@@ -1,22 +1,26 @@
 """What the benchmarks of the picture world share: which pictures are drawn, and which questions they offer."""
 
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from heapq import merge
 from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from visionllm.data.world.captions import normalise_answer
 from visionllm.data.world.drawing import draw_picture
+from visionllm.data.world.families.base import Desk
+from visionllm.data.world.grammar import Filling, Grammar
 from visionllm.data.world.scene import WorldPicture
-from visionllm.data.world.splits import SPLITS
+from visionllm.data.world.splits import SPLITS, Dice
 from visionllm.data.world.tasks import FAMILIES
 from visionllm.evaluation.base import Ask, Benchmark, Question
 from visionllm.evaluation.intervals import Score, Statistic, bootstrap, resamples
-from visionllm.types import Sample
+from visionllm.types import Answer, Detections, DetectionTruth, Options, Part, Routed, Sample
 
 Mode = Literal["free", "known", "both"]
 MODES: tuple[Mode, ...] = ("free", "known", "both")
@@ -36,7 +40,8 @@ class WorldSetting:
         seed: Each seed has pictures of its own.
         pictures: Pictures a family.
         mode: Free answers, known classes, or both side by side.
-        threshold: Lowest score at which a phrase counts as found in known-class mode; None takes the model's own.
+        threshold: Lowest score of an instance that counts as found; None takes the model's own. Average precision with
+            known classes keeps every score.
         draws: Draws of the confidence intervals.
 
     Raises:
@@ -75,6 +80,11 @@ class WorldSetting:
         return self.mode != "free"
 
     @property
+    def options(self) -> Options:
+        """How the predictor is asked."""
+        return Options(threshold=self.threshold)
+
+    @property
     def limit(self) -> int:
         """Number of pictures that may be drawn."""
         return self.pictures * _PATIENCE
@@ -92,24 +102,34 @@ class WorldSetting:
         """Return a picture of this run as the predictor takes it."""
         return Image.fromarray(self.picture(index).pixels)
 
-    def sample(self, index: int, family: str, *, number: int = 0) -> Sample | None:
+    def desk(self, index: int, name: str, *, plain: bool = False) -> Desk:
+        """Open the desk at which questions about a picture are written.
+
+        Args:
+            index: Number of the picture.
+            name: What is asked; each name has a random stream of its own.
+            plain: Whether a question is to hold nothing but the phrase that it is about.
+        """
+        seeds = [self.seed, SPLITS.index(self.split), index, zlib.crc32(name.encode())]
+        dice = Dice(np.random.Generator(np.random.PCG64(np.random.SeedSequence(seeds))))
+        phrasing = "unseen" if self.split == "unseen-phrasing" else "train"
+        return (_PlainDesk if plain else Desk)(picture=self.picture(index), dice=dice, phrasing=phrasing)
+
+    def sample(self, index: int, family: str, *, plain: bool = False) -> Sample | None:
         """Write a question of a family about a picture, or None if the picture offers none.
 
         Args:
             index: Number of the picture.
             family: One of `FAMILIES`.
-            number: Which question about this picture.
+            plain: Whether the question is to hold nothing but the phrase that it is about, for known-class mode.
         """
-        seeds = [self.seed, SPLITS.index(self.split), index, zlib.crc32(family.encode()), number]
-        phrasing = "unseen" if self.split == "unseen-phrasing" else "train"
-        generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seeds)))
-        return FAMILIES[family].make(self.picture(index), generator, phrasing)
+        return _written(self, index, family, plain)
 
-    def samples(self, family: str) -> Iterator[tuple[int, Sample]]:
+    def samples(self, family: str, *, plain: bool = False) -> Iterator[tuple[int, Sample]]:
         """Yield one question each about the first pictures that offer one, with the number of the picture."""
         asked = 0
         for index in range(self.limit):
-            sample = self.sample(index, family)
+            sample = self.sample(index, family, plain=plain)
             if sample is not None:
                 yield index, sample
                 asked += 1
@@ -121,17 +141,77 @@ class WorldSetting:
         return bootstrap(statistic, self.resamples)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _PlainDesk(Desk):
+    """A desk that leaves the phrasing out."""
+
+    def words(self, grammar: Grammar, **fillings: Filling) -> tuple[Part, ...]:
+        """Return the phrase with its article."""
+        return (str(fillings["the"]),)
+
+
+# Benchmarks go through the pictures side by side, so few pictures and their questions are wanted at a time.
 @lru_cache(maxsize=64)
 def _drawn(seed: int, split: str) -> WorldPicture:
     return draw_picture(seed, split=split)
 
 
+@lru_cache(maxsize=1024)
+def _written(setting: WorldSetting, index: int, family: str, plain: bool) -> Sample | None:
+    sample = FAMILIES[family].build(setting.desk(index, family, plain=plain))
+    if sample is None:
+        return None
+    return replace(sample, family=family, request=replace(sample.request, options=setting.options))
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Asked:
-    """A free question with its picture's number: the truth that world benchmarks judge answers by."""
+    """The question of a sample: the truth that world benchmarks judge results by.
+
+    Attributes:
+        picture: Number of the picture.
+        sample: The question with its answer.
+        known: Whether it was asked in known-class mode.
+    """
 
     picture: int
     sample: Sample
+    known: bool = False
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The words that the answer should route, normalised."""
+        return tuple(normalise_answer(part.text) for part in self.sample.answer.parts if isinstance(part, Routed))
+
+    @property
+    def truth(self) -> DetectionTruth | None:
+        """What should be found, or None where nothing should."""
+        return self.sample.truth.get("detection")
+
+    @property
+    def masks(self) -> NDArray[np.bool_]:
+        """bool[N, H, W] of what should be found; N is 0 where nothing should."""
+        if self.truth is None or self.truth.masks is None:
+            return np.zeros((0, *self.size_hw), dtype=bool)
+        return self.truth.masks
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """(height, width) of the picture."""
+        width, height = self.sample.request.pictures[0].size
+        return height, width
+
+    def found_in(self, answer: Answer) -> Detections:
+        """Return what an answer found in the picture; nothing if it routed nothing."""
+        if answer.detections is not None:
+            return answer.detections
+        return Detections(
+            boxes=np.zeros((0, 4), dtype=np.float32),
+            scores=np.zeros(0, dtype=np.float32),
+            class_ids=np.zeros(0, dtype=np.int64),
+            masks=np.zeros((0, *self.size_hw), dtype=bool),
+            size_hw=self.size_hw,
+        )
 
 
 class WorldBenchmark(Benchmark):
@@ -146,7 +226,13 @@ class WorldBenchmark(Benchmark):
     def ask(self, family: str) -> Iterator[Question]:
         """Yield the free questions of a family, the same for every benchmark that asks for them."""
         for index, sample in self.setting.samples(family):
-            yield Question(picture=index, sort=f"ask {family}", call=Ask(sample.request), truth=Asked(picture=index, sample=sample))
+            truth = Asked(picture=index, sample=sample)
+            yield Question(picture=index, sort=f"ask {family}", call=Ask(sample.request), truth=truth)
+
+
+def by_picture(questions: Iterable[Iterator[Question]]) -> Iterator[Question]:
+    """Merge streams of questions in the order of their pictures."""
+    return merge(*questions, key=lambda question: question.picture)
 
 
 def families_of(*groups: str) -> tuple[str, ...]:

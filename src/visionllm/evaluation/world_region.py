@@ -2,13 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
-from heapq import merge
 from typing import ClassVar
 
 from visionllm.evaluation.base import Question, Scores
 from visionllm.evaluation.exact import ExactMatch
 from visionllm.evaluation.intervals import Tally
-from visionllm.evaluation.world import Asked, WorldBenchmark, WorldSetting, families_of, scored
+from visionllm.evaluation.world import Asked, WorldBenchmark, WorldSetting, by_picture, families_of, scored
 from visionllm.types import Answer, Mark, Request
 
 
@@ -27,7 +26,7 @@ class RegionBenchmark(WorldBenchmark):
     def requests(self) -> Iterator[Question]:
         """Yield every free question."""
         if self.setting.free:
-            yield from merge(*map(self.ask, self._matches), key=lambda question: question.picture)
+            yield from by_picture(map(self.ask, self._matches))
 
     def update(self, truth: Asked, result: Answer) -> None:
         """Judge an answer, also under each way of pointing that its question uses."""

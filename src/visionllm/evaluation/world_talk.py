@@ -1,13 +1,12 @@
 """Talk about a picture: exact words, family by family, and the facts that captions state."""
 
 from collections.abc import Iterator
-from heapq import merge
 from typing import ClassVar
 
 from visionllm.evaluation.base import Question, Scores
 from visionllm.evaluation.exact import ExactMatch, fact_score
 from visionllm.evaluation.intervals import Tally, least_of, mean_of
-from visionllm.evaluation.world import Asked, WorldBenchmark, WorldSetting, families_of, scored
+from visionllm.evaluation.world import Asked, WorldBenchmark, WorldSetting, by_picture, families_of, scored
 from visionllm.types import Answer
 
 CAPTION = "caption"
@@ -16,7 +15,8 @@ CAPTION = "caption"
 class TalkBenchmark(WorldBenchmark):
     """Free answers about a picture: right or wrong after normalisation, and F1 over the facts of a caption.
 
-    `talk` holds the mean over all families but the caption, and the least margin of a family above its commonest answer.
+    `talk` holds the mean over all families but the caption, and the least margin of a family above its commonest
+    answer.
     """
 
     name: ClassVar[str] = "world_talk"
@@ -31,7 +31,7 @@ class TalkBenchmark(WorldBenchmark):
     def requests(self) -> Iterator[Question]:
         """Yield every free question."""
         if self.setting.free:
-            yield from merge(*map(self.ask, (CAPTION, *self._matches)), key=lambda question: question.picture)
+            yield from by_picture(map(self.ask, (CAPTION, *self._matches)))
 
     def update(self, truth: Asked, result: Answer) -> None:
         """Judge an answer."""

@@ -1,7 +1,7 @@
 """The whole network: a vision encoder, a language model that reads it, and decoders that read the language model."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any
 
 import torch
@@ -14,14 +14,16 @@ from visionllm.config import VisionLLMConfig
 from visionllm.decoders.base import Decoder
 from visionllm.model.layout import packed_mask, packed_positions, token_positions
 from visionllm.model.parts import build_decoders, build_projector, build_region_encoder, check_language_model
-from visionllm.model.pictures import EncodedPictures, drop_prefix, write_over
+from visionllm.model.pictures import EncodedPictures, as_map, drop_prefix, write_over
 from visionllm.model.writing import SlotGenerationMixin
-from visionllm.super_link import SuperLink, select_units
+from visionllm.nn.position import grid_embedding
+from visionllm.ops.pixels import pixel_shuffle
+from visionllm.super_link import SuperLink, select_units, unit_places
 from visionllm.types.requests import Options
 from visionllm.types.results import Result
 from visionllm.types.tensors import ImageBatch, ModelInputs, Queries
 
-IGNORED = -100
+POSITION_TEMPERATURE = 20.0
 
 
 @dataclass
@@ -109,11 +111,21 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         prefix, whole = self.config.vision_prefix_tokens, splits.cumsum(0) - 1
         levels = self.config.region_levels if self.region_encoder is not None else ()
         return EncodedPictures(
-            tokens=self.projector(drop_prefix(hidden[self.config.vision_layer], prefix)),
+            tokens=self.projector(self._arranged(drop_prefix(hidden[self.config.vision_layer], prefix))),
             splits=splits,
             pixel_values=pixel_values[whole],
             levels=tuple(drop_prefix(hidden[level], prefix)[whole] for level in levels),
         )
+
+    def _arranged(self, features: Tensor) -> Tensor:
+        """Return float[S, N, C'] for patches float[S, N, C] or maps float[S, C, h, w]: placed, joined and in reading order."""
+        if features.ndim == 3 and self.config.pixel_shuffle == 1:
+            return features
+        grid = as_map(features)
+        if self.config.vision_position == "sine" and features.ndim == 4:
+            cells = torch.ones(grid.shape[:3], dtype=torch.bool, device=grid.device)[:1]
+            grid = grid + grid_embedding(cells, grid.shape[-1], temperature=POSITION_TEMPERATURE).to(grid.dtype)
+        return (pixel_shuffle(grid) if self.config.pixel_shuffle == 2 else grid).flatten(1, 2)
 
     def encode_regions(self, masks: Tensor, pictures: Tensor, encoded: EncodedPictures) -> Tensor:
         """Embed regions of encoded pictures.
@@ -136,7 +148,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         dtype = encoded.tokens.dtype
         return self.region_encoder(
             encoded.pixel_values[pictures].to(dtype),
-            masks[:, None].to(dtype),
+            masks,
             [level[pictures] for level in encoded.levels],
         )
 
@@ -312,39 +324,40 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
     def compute_losses(
         self,
         inputs: ModelInputs,
-        targets: Mapping[str, Sequence[Any]],
+        targets: Mapping[str, Mapping[tuple[int, int, int], Any]],
         generator: torch.Generator | None = None,
     ) -> dict[str, Tensor]:
         """Return every loss term of a batch, already weighted; their sum is the loss.
 
         Args:
             inputs: The batch.
-            targets: By decoder name, one a unit in the order of `super_link.find_units`; None leaves a unit out. A decoder
-                without targets learns nothing.
+            targets: By decoder name, then by (row, turn, index in the row of the unit's first routing token). Units and
+                decoders without a target learn nothing.
             generator: Source of the decoders' random draws; None means torch's global one.
 
         Returns:
             `"text"`, if any position is supervised, and `"<decoder>/<term>"`.
 
         Raises:
-            ValueError: If the targets of a decoder are not one a unit.
+            ValueError: If a target belongs to no unit of its decoder, or there are no pictures to decode on.
         """
         read = self.read(inputs, labels=inputs.labels)
         losses = {} if read.loss is None else {"text": read.loss}
-        wanted = {name: given for name, given in targets.items() if name in self.decoders}
-        if not wanted or inputs.images is None:
+        wanted = {name: given for name, given in targets.items() if given}
+        if not wanted:
             return losses
         gathered = self.super_link.gather(_present(read.last_hidden_state), inputs)
         for name, given in wanted.items():
-            units = len(gathered[name]) if name in gathered else 0
-            if units != len(given):
-                raise ValueError(f"expected {units} targets of decoder {name!r}, one for each unit, got {len(given)}")
-            chosen = [i for i, target in enumerate(given) if target is not None]
-            if chosen:
-                decoder = self.decoders[name]
-                queries, images = _as_decoder(decoder, select_units(gathered[name], chosen), inputs.images)
-                terms = decoder.loss(queries, images, [given[i] for i in chosen], generator)
-                losses |= {f"{name}/{term}": value for term, value in terms.items()}
+            queries = gathered.get(name)
+            units = [] if queries is None else unit_places(queries)
+            if lost := sorted(set(given) - set(units)):
+                raise ValueError(f"expected targets of decoder {name!r} for its units {units}, got one for {lost[0]}")
+            if queries is None or inputs.images is None:
+                raise ValueError(f"expected pictures for decoder {name!r}, got none")
+            chosen = [i for i, place in enumerate(units) if place in given]
+            aims = [given[units[i]] for i in chosen]
+            terms = self.decoders[name].loss(select_units(queries, chosen), inputs.images, aims, generator)
+            losses |= {f"{name}/{term}": value for term, value in terms.items()}
         return losses
 
     @torch.no_grad()
@@ -368,8 +381,8 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             found: dict[int, Result] = {}
             for option in dict.fromkeys(wished):
                 chosen = [i for i, wish in enumerate(wished) if wish == option]
-                part, pictures = _as_decoder(self.decoders[name], select_units(given, chosen), images)
-                found |= zip(chosen, self.decoders[name].decode(part, pictures, option), strict=True)
+                part = select_units(given, chosen)
+                found |= zip(chosen, self.decoders[name].decode(part, images, option), strict=True)
             results[name] = [found[i] for i in range(len(rows))]
         return results
 
@@ -378,12 +391,3 @@ def _present(value: Tensor | None) -> Tensor:
     if value is None:
         raise ValueError("expected hidden states from the language model, got none")
     return value
-
-
-def _as_decoder(decoder: nn.Module, queries: Queries, images: ImageBatch) -> tuple[Queries, ImageBatch]:
-    """Convert the floats of a decoder's inputs to its own dtype."""
-    dtype = next(decoder.parameters()).dtype
-    return (
-        replace(queries, states=queries.states.to(dtype)),
-        replace(images, pixel_values=images.pixel_values.to(dtype)),
-    )

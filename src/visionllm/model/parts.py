@@ -13,6 +13,8 @@ from visionllm import decoders
 from visionllm.config import VisionLLMConfig
 from visionllm.config.strict import build
 from visionllm.decoders.base import Decoder
+from visionllm.nn.projector import Projector, ProjectorConfig
+from visionllm.nn.region_encoder import RegionEncoder, RegionEncoderConfig
 
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
@@ -59,3 +61,47 @@ def build_decoders(config: VisionLLMConfig) -> nn.ModuleDict:
         settings = build(get_type_hints(cls.__init__)["config"], raw, f"config.decoders.{name}")
         built[name] = cls(settings, query_width=config.text_config.hidden_size, quirks=config.quirks)
     return nn.ModuleDict(built)
+
+
+def feature_width(config: VisionLLMConfig, level: int) -> int:
+    """Return the width of a hidden state of the vision encoder.
+
+    Args:
+        config: Of the whole model.
+        level: Index into the encoder's hidden states.
+
+    Raises:
+        ValueError: If the encoder has no such level.
+    """
+    vision = config.vision_config
+    sizes = getattr(vision, "hidden_sizes", None)
+    if sizes is None:
+        return int(vision.hidden_size)
+    widths = [getattr(vision, "embedding_size", sizes[0]), *sizes]
+    if not -len(widths) <= level < len(widths):
+        raise ValueError(f"expected a level in [{-len(widths)}, {len(widths)}) of the vision encoder, got {level}")
+    return int(widths[level])
+
+
+def build_projector(config: VisionLLMConfig) -> Projector:
+    """Build the projector between the vision encoder and the language model."""
+    width = feature_width(config, config.vision_layer) * config.pixel_shuffle**2
+    return Projector(
+        build(ProjectorConfig, config.projector, "config.projector"), width, config.text_config.hidden_size
+    )
+
+
+def build_region_encoder(config: VisionLLMConfig) -> RegionEncoder | None:
+    """Build the region encoder, if the configuration has one.
+
+    Raises:
+        ValueError: If the levels it reads differ in width.
+    """
+    if config.region_encoder is None:
+        return None
+    widths = {level: feature_width(config, level) for level in config.region_levels}
+    if len(set(widths.values())) != 1:
+        raise ValueError(f"expected region_levels of one width, got {widths}")
+    settings = build(RegionEncoderConfig, config.region_encoder, "config.region_encoder")
+    width = next(iter(widths.values()))
+    return RegionEncoder(settings, width, config.text_config.hidden_size, config.quirks)

@@ -66,8 +66,8 @@ class MutualAttention(nn.Module):
         heads: Number of heads; divides the inner width.
         dropout: Rate on the attention weights.
 
-    Differs: the published code subtracts the batch's largest logit and clamps; a softmax does not change by it, and ours
-    stays independent of the batch.
+    Differs: the published code subtracts the batch's largest logit and clamps, which does not change a softmax; without
+    it, ours is independent of the batch.
     """
 
     def __init__(self, width: int, inner: int, heads: int, dropout: float = 0.0) -> None:
@@ -79,7 +79,9 @@ class MutualAttention(nn.Module):
         )
         self.vision_output, self.text_output = (nn.Linear(inner, width) for _ in range(2))
 
-    def forward(self, vision: Tensor, text: Tensor, vision_visible: Tensor, text_visible: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, vision: Tensor, text: Tensor, vision_visible: Tensor, text_visible: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return what each set learns from the other.
 
         Args:

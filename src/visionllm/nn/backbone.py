@@ -25,10 +25,17 @@ class Backbone(nn.Module):
         check_pretrained(config, "backbone")
         settings = dict(config)
         self.network = AutoBackbone.from_config(AutoConfig.for_model(settings.pop("model_type"), **settings))
+        self._drop_unused_norm()
         self.stages: tuple[str, ...] = tuple(self.network.out_features)
         self.channels: dict[str, int] = dict(zip(self.stages, self.network.channels, strict=True))
         self.freeze_norm = freeze_norm
         self.train(self.training)
+
+    def _drop_unused_norm(self) -> None:
+        """Remove the last normalisation of Swin, whose output no stage uses: it would never get a gradient."""
+        swin = getattr(self.network, "swin", None)
+        if swin is not None:
+            swin.layernorm = nn.Identity()
 
     def train(self, mode: bool = True) -> Self:
         """Switch training on or off; frozen batch norms stay off."""

@@ -68,7 +68,9 @@ class DecoderLayer(nn.Module):
         self.feed_forward = FeedForward(sizes.width, sizes.ffn, sizes.dropout)
         self.dropout = nn.Dropout(sizes.dropout)
 
-    def forward(self, x: Tensor, positions: Tensor, references: Tensor, memory: Memory, visible: Tensor | None) -> Tensor:
+    def forward(
+        self, x: Tensor, positions: Tensor, references: Tensor, memory: Memory, visible: Tensor | None
+    ) -> Tensor:
         """Return float[B, N, D].
 
         Args:
@@ -90,8 +92,11 @@ class DecoderLayer(nn.Module):
 class DeformableDecoder(nn.Module):
     """A stack of decoder layers that refine boxes from layer to layer, one box head for all.
 
-    Source: DINO, arXiv:2203.03605, section 3.5 (a layer's prediction is corrected from the box of the layer before, with
-    the gradient through that box).
+    A layer predicts a correction, from its normalised state, of the box that guided it; the box that guides the next
+    layer comes from the state before the normalisation, as in the published model. No gradient flows through guiding
+    boxes.
+
+    Source: Deformable DETR, arXiv:2010.04159, appendix A.4.
     """
 
     def __init__(self, sizes: DecoderSizes) -> None:
@@ -122,13 +127,14 @@ class DeformableDecoder(nn.Module):
         share = memory.real_share.repeat(1, 1, 2)[:, None]
         finest = memory.finest_share.repeat(1, 2)[:, None]
         states, predictions, guides = [], [], []
-        previous = boxes
+        guide = boxes
         for layer in self.layers:
-            guide = previous.detach()
+            guide = guide.detach()
+            base = inverse_sigmoid(guide, self.eps)
             positions = self.position_head(box_embedding(guide * finest, x.shape[-1] // 2))
             x = layer(x, positions, guide[:, :, None] * share, memory, visible)
             states.append(self.norm(x))
-            predictions.append(torch.sigmoid(self.box_head(states[-1]) + inverse_sigmoid(previous, self.eps)))
-            previous = torch.sigmoid(self.box_head(x) + inverse_sigmoid(guide, self.eps))
-            guides.append(previous)
+            predictions.append(torch.sigmoid(self.box_head(states[-1]) + base))
+            guide = torch.sigmoid(self.box_head(x) + base)
+            guides.append(guide)
         return states, predictions, guides

@@ -46,7 +46,7 @@ class NoisyQueries:
     counts: tuple[int, ...]
 
     def visible(self, object_queries: int) -> Tensor:
-        """Return bool[M + N, M + N]: no query but its own group's sees a denoising query; these see all object queries."""
+        """Return bool[M + N, M + N]: a denoising query is seen by its own group only, and sees all object queries."""
         total = self.content.shape[1]
         group = torch.arange(total, device=self.content.device) // (2 * self.truths)
         group = torch.cat([group, group.new_full((object_queries,), self.groups)])
@@ -68,7 +68,12 @@ class NoisyQueries:
 
 
 def noisy_queries(
-    text: Tensor, text_mask: Tensor, boxes: Sequence[Tensor], class_ids: Sequence[Tensor], settings: NoisySettings, draws: Draws
+    text: Tensor,
+    text_mask: Tensor,
+    boxes: Sequence[Tensor],
+    class_ids: Sequence[Tensor],
+    settings: NoisySettings,
+    draws: Draws,
 ) -> NoisyQueries | None:
     """Make denoising queries from truths.
 

@@ -31,6 +31,29 @@ class EncoderSizes:
     layer_scale: float = 1e-4
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EncoderContext:
+    """What a fusion encoder knows about its tokens.
+
+    Attributes:
+        positions: float[B, S, D]. Added to the pixels' queries.
+        references: float[B, S, L, 2]. (x, y) of each pixel, in [0, 1] of each padded level.
+        mask: bool[B, S]. True on real pixels.
+        shapes: (height, width) of each level.
+        text_positions: float[B, K, D]. Added to the query groups' queries and keys.
+        text_mask: bool[B, K]. True on query groups that pixels may see; at least one a unit.
+        text_visible: bool[B, 1 or heads, K, K]. True where a query group sees another; each sees one at least.
+    """
+
+    positions: Tensor
+    references: Tensor
+    mask: Tensor
+    shapes: Sequence[tuple[int, int]]
+    text_positions: Tensor
+    text_mask: Tensor
+    text_visible: Tensor
+
+
 class DropPath(nn.Module):
     """Skips a residual branch for a random part of the units during training."""
 
@@ -49,7 +72,7 @@ class DropPath(nn.Module):
 class FusionLayer(nn.Module):
     """Pixels and query groups learn from each other.
 
-    Differs from a usual residual block: the normalised tokens, not the inputs, are what the update is added to, as in the
+    Unlike in a usual residual block, the update is added to the normalised tokens, not to the inputs, as in the
     published model.
     """
 
@@ -116,6 +139,12 @@ class FusionEncoderLayer(nn.Module):
         self.text = TextLayer(sizes)
         self.vision = DeformableLayer(sizes)
 
+    def forward(self, vision: Tensor, text: Tensor, context: EncoderContext) -> tuple[Tensor, Tensor]:
+        """Return float[B, S, D] pixels and float[B, K, D] query groups."""
+        vision, text = self.fusion(vision, text, context.mask, context.text_mask)
+        text = self.text(text, context.text_positions, context.text_visible)
+        return self.vision(vision, context.positions, context.references, context.mask, context.shapes), text
+
 
 class FusionEncoder(nn.Module):
     """A stack of fusion encoder layers.
@@ -127,37 +156,17 @@ class FusionEncoder(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(FusionEncoderLayer(sizes) for _ in range(sizes.layers))
 
-    def forward(
-        self,
-        vision: Tensor,
-        text: Tensor,
-        *,
-        positions: Tensor,
-        references: Tensor,
-        mask: Tensor,
-        shapes: Sequence[tuple[int, int]],
-        text_positions: Tensor,
-        text_mask: Tensor,
-        text_visible: Tensor,
-    ) -> tuple[Tensor, Tensor]:
+    def forward(self, vision: Tensor, text: Tensor, context: EncoderContext) -> tuple[Tensor, Tensor]:
         """Let pixels and query groups read each other.
 
         Args:
             vision: float[B, S, D]. The tokens of all levels.
             text: float[B, K, D]. One token a query group.
-            positions: float[B, S, D]. Added to the pixels' queries.
-            references: float[B, S, L, 2]. (x, y) of each pixel, in [0, 1] of each padded level.
-            mask: bool[B, S]. True on real pixels.
-            shapes: (height, width) of each level.
-            text_positions: float[B, K, D]. Added to the query groups' queries and keys.
-            text_mask: bool[B, K]. True on query groups that pixels may see; at least one a unit.
-            text_visible: bool[B, 1 or heads, K, K]. True where a query group sees another; each sees one at least.
+            context: What is known about them.
 
         Returns:
             float[B, S, D] and float[B, K, D].
         """
         for layer in self.layers:
-            vision, text = layer.fusion(vision, text, mask, text_mask)
-            text = layer.text(text, text_positions, text_visible)
-            vision = layer.vision(vision, positions, references, mask, shapes)
+            vision, text = layer(vision, text, context)
         return vision, text

@@ -131,7 +131,9 @@ class FeaturePyramid(nn.Module):
         canvas_hw = self._canvas_sizes(images)
         groups = canvas_groups(canvas_hw)
         height, width = (int(side) for side in canvas_hw.amax(0))
-        extra_h, extra_w = (max(0, side - old) for side, old in zip((height, width), images.pixel_mask.shape[1:], strict=True))
+        extra_h, extra_w = (
+            max(0, side - old) for side, old in zip((height, width), images.pixel_mask.shape[1:], strict=True)
+        )
         pixels = F.pad(images.pixel_values, (0, extra_w, 0, extra_h))
         masks = F.pad(images.pixel_mask, (0, extra_w, 0, extra_h))
         if len(groups) == 1:

@@ -116,7 +116,7 @@ def generalised_iou(a: Tensor, b: Tensor, *, eps: float = 0.0) -> Tensor:
     return shared / (union + eps) - (hull - union) / (hull + eps)
 
 
-def suppress(boxes: Tensor, scores: Tensor, class_ids: Tensor, threshold: float) -> Tensor:
+def suppress(boxes: Tensor, scores: Tensor, class_ids: Tensor, threshold: float, limit: int | None = None) -> Tensor:
     """Drop every box that overlaps a better box of its own class.
 
     Args:
@@ -124,6 +124,7 @@ def suppress(boxes: Tensor, scores: Tensor, class_ids: Tensor, threshold: float)
         scores: float[N].
         class_ids: int[N].
         threshold: Boxes whose intersection over union exceeds this are one.
+        limit: Stop after this many; None keeps all.
 
     Returns:
         int[M]. The kept boxes, best score first.
@@ -134,9 +135,11 @@ def suppress(boxes: Tensor, scores: Tensor, class_ids: Tensor, threshold: float)
     """
     order = scores.argsort(descending=True, stable=True)
     boxes, class_ids = boxes[order], class_ids[order]
-    rivals = (iou(boxes[:, None], boxes[None], eps=1e-7) > threshold) & (class_ids[:, None] == class_ids[None])
+    alive = torch.ones(len(order), dtype=torch.bool, device=boxes.device)
     kept: list[int] = []
-    for i, row in enumerate(rivals.tolist()):
-        if not any(row[k] for k in kept):
-            kept.append(i)
+    while alive.any() and len(kept) != limit:
+        best = int(alive.int().argmax())
+        kept.append(best)
+        alive &= (iou(boxes[best], boxes, eps=1e-7) <= threshold) | (class_ids != class_ids[best])
+        alive[best] = False
     return order[kept]

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def deformable_attention(values: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor) -> Tensor:
+def deformable_attention(
+    values: Tensor, shapes: Sequence[tuple[int, int]], locations: Tensor, weights: Tensor
+) -> Tensor:
     """Sum bilinear samples of several feature maps, a few points a query and head.
 
     Args:
@@ -24,6 +25,7 @@ def deformable_attention(values: Tensor, shapes: Sequence[tuple[int, int]], loca
 
     Source: Deformable DETR, arXiv:2010.04159, section 4.1.
 
+    >>> import torch
     >>> values = torch.tensor([1.0, 2.0, 3.0, 4.0]).view(1, 4, 1, 1)
     >>> deformable_attention(values, [(2, 2)], torch.full((1, 1, 1, 1, 1, 2), 0.5), torch.ones(1, 1, 1, 1, 1))
     tensor([[[2.5000]]])

@@ -3,17 +3,18 @@
 from torch import Tensor
 
 
-def pixel_shuffle(features: Tensor) -> Tensor:
-    """Join each 2×2 block of cells into one cell of four times the width.
+def pixel_shuffle(features: Tensor, side: int = 2) -> Tensor:
+    """Join each square of neighbouring cells into one cell.
 
     Args:
-        features: float[N, H, W, C], H and W even.
+        features: float[N, H, W, C], H and W multiples of the side.
+        side: Cells a side of the square.
 
     Returns:
-        float[N, H/2, W/2, 4C]. The channels of a block: top left, top right, bottom left, bottom right.
+        float[N, H/side, W/side, side²·C]. The channels of a square's cells, row by row.
 
     Raises:
-        ValueError: If a side is odd.
+        ValueError: If the sides don't divide.
 
     Source: InternVL 1.5, arXiv:2404.16821, section 3.2.
 
@@ -22,7 +23,7 @@ def pixel_shuffle(features: Tensor) -> Tensor:
     tensor([[[[0., 1., 2., 3.]]]])
     """
     n, h, w, c = features.shape
-    if h % 2 or w % 2:
-        raise ValueError(f"expected even sides, got {h}×{w}")
-    blocks = features.view(n, h // 2, 2, w // 2, 2, c)
-    return blocks.permute(0, 1, 3, 2, 4, 5).reshape(n, h // 2, w // 2, 4 * c)
+    if h % side or w % side:
+        raise ValueError(f"expected sides that are multiples of {side}, got {h}×{w}")
+    squares = features.view(n, h // side, side, w // side, side, c)
+    return squares.permute(0, 1, 3, 2, 4, 5).reshape(n, h // side, w // side, side * side * c)

@@ -1,5 +1,7 @@
 """The user's object: questions about pictures in, typed answers out."""
 
+from visionllm.predictor.chat import Chat
+from visionllm.predictor.opened import OpenedImage
 from visionllm.predictor.vision_llm import VisionLLM
 
-__all__ = ["VisionLLM"]
+__all__ = ["Chat", "OpenedImage", "VisionLLM"]

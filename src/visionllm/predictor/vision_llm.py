@@ -1,41 +1,97 @@
-"""The user's object: `VisionLLM` answers questions about pictures.
-
-(Signatures first; the bodies follow.)
-"""
+"""The user's object: `VisionLLM` answers questions about pictures."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from os import PathLike
 from pathlib import Path
 from typing import Self
 
 import torch
 from PIL import Image
 
-from visionllm.types import Answer, Detections, Message, Options, Region, Request
+from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.predictor.chat import Chat
+from visionllm.predictor.core import Core
+from visionllm.predictor.opened import OpenedImage, Questions, class_passes
+from visionllm.processing import VisionLLMProcessor, known_class_answer, known_class_question, open_picture
+from visionllm.types import Answer, Detections, Message, Options, Picture, Region, Request, ask
+from visionllm.weights import load_model
 
-ImageLike = Image.Image | str | Path
+ImageLike = Image.Image | str | PathLike[str] | bytes
+"""A picture, the path of its file, or the content of the file."""
+
+EMBEDDED = Path(__file__).resolve().parents[1] / "assets"
 
 
 class VisionLLM:
     """A model with its processor, ready to answer.
 
-    Free mode writes an answer and decodes what it routes: `ask`, `chat`, `answer`, `stream`, `describe_region`, `caption`.
-    Known-class mode puts every class into one prefill and generates nothing: `detect`, `segment`, `refer`, `segment_regions`.
+    *Free* mode writes an answer and decodes what it routes: `ask`, `chat`, `answer`, `stream`, `describe_region`, `caption`.
+    *Known-class* mode reads all classes in one pass and writes nothing: `detect`, `segment`, `refer`, `segment_regions`.
+    `open` encodes a picture once for many questions.
+
+    Args:
+        model: The network.
+        processor: Its processor.
+        deterministic: Results don't depend in any bit on what else is in a batch: decoders run one by one, which is slower.
+            Otherwise boxes may differ by less than 0.01 px.
+        drawings_only: Say so when a picture looks like a photo.
+
+    Raises:
+        ValueError: If the processor's ids are not those of the network.
     """
 
-    def __init__(self, model, processor, *, deterministic: bool = False) -> None: ...
+    def __init__(
+        self,
+        model: VisionLLMForConditionalGeneration,
+        processor: VisionLLMProcessor,
+        *,
+        deterministic: bool = False,
+        drawings_only: bool = False,
+    ) -> None:
+        ids = processor.vocabulary.total_size
+        if ids != model.config.id_space:
+            raise ValueError(f"expected a processor of {model.config.id_space} ids, as the model has, got {ids}")
+        self._core = Core(
+            model=model.eval(), processor=processor, deterministic=deterministic, drawings_only=drawings_only
+        )
 
     @classmethod
     def load(
         cls,
-        model: str | Path | None = None,
+        model: str | PathLike[str] | None = None,
         *,
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
         deterministic: bool = False,
     ) -> Self:
-        """Load the embedded model (None or "tiny") or a folder."""
+        """Load a model.
 
-    # free mode
+        Args:
+            model: `"tiny"` or None for the embedded model, which knows drawings only; else the folder of a model.
+            device: Where it computes; None takes the GPU if there is one.
+            dtype: Its floating type; None means float32 on the CPU, and elsewhere the type it is stored in.
+            deterministic: See the class.
+
+        Raises:
+            ValueError: If there is no such model, or its folder is broken.
+        """
+        folder = find_model(model)
+        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        processor = VisionLLMProcessor.from_pretrained(folder)
+        network = load_model(folder, device=place, dtype=dtype)
+        return cls(network, processor, deterministic=deterministic, drawings_only=folder.parent == EMBEDDED)
+
+    @property
+    def model(self) -> VisionLLMForConditionalGeneration:
+        """The network."""
+        return self._core.model
+
+    @property
+    def processor(self) -> VisionLLMProcessor:
+        """The processor."""
+        return self._core.processor
+
     def ask(
         self,
         text: str,
@@ -44,15 +100,88 @@ class VisionLLM:
         regions: Sequence[Region] = (),
         history: Sequence[Message] = (),
         options: Options | None = None,
-    ) -> Answer: ...
-    def chat(self, image: ImageLike | None = None, *, options: Options | None = None) -> "Chat": ...
-    def answer(self, requests: Sequence[Request], *, batch_size: int = 8) -> list[Answer]: ...
-    def stream(self, request: Request) -> Iterator[str | Answer]: ...
-    def describe_region(self, image: ImageLike, region: Region, *, options: Options | None = None) -> Answer: ...
-    def caption(self, image: ImageLike, *, options: Options | None = None) -> Answer: ...
+    ) -> Answer:
+        """Ask a question; the model writes its answer, and what it routes is decoded.
 
-    # known-class mode: one prefill, no generation. `Options.threshold=0` switches the threshold off.
-    def detect(self, image: ImageLike, classes: Sequence[str], *, options: Options | None = None) -> Detections: ...
+        Args:
+            text: The question. Nothing in it is read as structure.
+            image: The picture it is about, if any.
+            regions: Places in the picture that the question points at, named region1, region2, … in this order.
+            history: Earlier turns, with their own pictures; an answer's own turn is `Answer.message`.
+            options: How to answer.
+
+        Raises:
+            ValueError: If the picture cannot be opened, a region is not on it, or the conversation is longer than the
+                context.
+        """
+        return self.answer([self._request(text, image, regions, history, options)])[0]
+
+    def stream(
+        self,
+        text: str,
+        image: ImageLike | None = None,
+        *,
+        regions: Sequence[Region] = (),
+        history: Sequence[Message] = (),
+        options: Options | None = None,
+    ) -> Iterator[str | Answer]:
+        """Ask a question and yield pieces of the answer's text as they are written, then the whole answer.
+
+        Raises:
+            ValueError: As `ask`; or if the options ask for beams.
+        """
+        request = self._request(text, image, regions, history, options)
+        yield from self._core.stream(self._core.prepare([request]))
+
+    def chat(self, image: ImageLike | None = None, *, options: Options | None = None) -> Chat:
+        """Begin a conversation, about a picture or without one.
+
+        Raises:
+            ValueError: If the picture cannot be opened.
+        """
+        return Chat(self._core, None if image is None else open_picture(image), options=options)
+
+    def answer(self, requests: Sequence[Request], *, batch_size: int = 8) -> list[Answer]:
+        """Answer requests of any mixture in batches; each gets the answer that it would get alone.
+
+        Raises:
+            ValueError: As `ask`; or if the batch size is not positive.
+        """
+        answers: list[Answer] = []
+        for start in _starts(len(requests), batch_size):
+            answers += self._core.answer(self._core.prepare(requests[start : start + batch_size]))
+        return answers
+
+    def caption(self, image: ImageLike, *, options: Options | None = None) -> Answer:
+        """Describe a picture.
+
+        Raises:
+            ValueError: As `ask`.
+        """
+        return self._questions(image).caption(options=options)
+
+    def describe_region(self, image: ImageLike, region: Region, *, options: Options | None = None) -> Answer:
+        """Describe what a region of a picture holds.
+
+        Raises:
+            ValueError: As `ask`.
+        """
+        return self._questions(image).describe_region(region, options=options)
+
+    def detect(self, image: ImageLike, classes: Sequence[str], *, options: Options | None = None) -> Detections:
+        """Find the boxes of known classes in one pass, best score first.
+
+        Args:
+            image: The picture.
+            classes: Names such as `"star"` or `"red star"`. More than one pass holds are read in several passes that share
+                the picture.
+            options: Threshold, overlaps and number of instances; `Options(threshold=0)` returns everything.
+
+        Raises:
+            ValueError: If the picture cannot be opened, or a class is missing, blank or there twice.
+        """
+        return self._questions(image).detect(classes, options=options)
+
     def detect_batch(
         self,
         images: Sequence[ImageLike],
@@ -61,13 +190,126 @@ class VisionLLM:
         masks: bool = False,
         options: Options | None = None,
         batch_size: int = 8,
-    ) -> list[Detections]: ...
-    def segment(self, image: ImageLike, classes: Sequence[str], *, options: Options | None = None) -> Detections: ...
+    ) -> list[Detections]:
+        """Find known classes in many pictures, in batches; each picture gets the result that it would get alone.
+
+        Args:
+            images: The pictures.
+            classes: One list of names for all pictures, or one list for each.
+            masks: Whether instances come with masks.
+            options: As `detect`.
+            batch_size: Pictures that go through the model at once.
+
+        Raises:
+            ValueError: As `detect`; or if there are not as many lists as pictures.
+        """
+        lists = [classes] * len(images) if _is_names(classes) else list(classes)
+        if len(lists) != len(images):
+            raise ValueError(f"expected {len(images)} lists of classes, one a picture, got {len(lists)}")
+        most = self.processor.config.classes_per_pass
+        wishes = replace(options or Options(), masks=masks)
+        passes = [class_passes(names, most) for names in lists]
+        found: dict[int, Detections] = {}
+        short = [place for place, split in enumerate(passes) if len(split) == 1]
+        for start in _starts(len(short), batch_size):
+            batch = short[start : start + batch_size]
+            results = self._known([images[i] for i in batch], [passes[i][0] for i in batch], wishes)
+            found |= zip(batch, results, strict=True)
+        for place in (i for i in range(len(images)) if i not in found):
+            questions = self._questions(images[place])
+            ask_for = questions.segment if masks else questions.detect
+            found[place] = ask_for(lists[place], options=options)
+        return [found[place] for place in range(len(images))]
+
+    def segment(self, image: ImageLike, classes: Sequence[str], *, options: Options | None = None) -> Detections:
+        """Find boxes and masks of known classes in one pass, best score first.
+
+        Raises:
+            ValueError: As `detect`.
+        """
+        return self._questions(image).segment(classes, options=options)
+
     def refer(self, image: ImageLike, phrase: str, *, options: Options | None = None) -> Detections:
-        """At most one instance, label = phrase; none when the best score is under the threshold."""
+        """Find the one thing that a phrase means, such as `"the second star from the left"`.
 
-    def segment_regions(self, image: ImageLike, regions: Sequence[Region], *, options: Options | None = None) -> Detections:
-        """Exactly one instance a region, in their order (class_ids == arange), unless a threshold is given."""
+        Returns:
+            One instance, or none if nothing fits better than the threshold.
 
-    def open(self, image: ImageLike) -> "OpenedImage":
-        """Encode once; the result has ask, stream, describe_region, caption, detect, segment, refer, segment_regions."""
+        Raises:
+            ValueError: If the picture cannot be opened, or the phrase is blank.
+        """
+        return self._questions(image).refer(phrase, options=options)
+
+    def segment_regions(
+        self, image: ImageLike, regions: Sequence[Region], *, options: Options | None = None
+    ) -> Detections:
+        """Segment what each region points at.
+
+        Returns:
+            One instance a region, in their order; with a threshold, those that reach it.
+
+        Raises:
+            ValueError: If the picture cannot be opened, there are no regions, or one is not on the picture.
+        """
+        return self._questions(image).segment_regions(regions, options=options)
+
+    def open(self, image: ImageLike) -> OpenedImage:
+        """Encode a picture once; the result answers many questions about it, with the methods of this class.
+
+        Raises:
+            ValueError: If the picture cannot be opened.
+        """
+        return OpenedImage(self._core, open_picture(image))
+
+    def _questions(self, image: ImageLike) -> Questions:
+        return Questions(self._core, open_picture(image))
+
+    def _request(
+        self,
+        text: str,
+        image: ImageLike | None,
+        regions: Sequence[Region],
+        history: Sequence[Message],
+        options: Options | None,
+    ) -> Request:
+        shown = None if image is None else open_picture(image)
+        request = ask(text, shown, regions=tuple(regions), options=options)
+        return replace(request, messages=(*history, *request.messages))
+
+    def _known(self, images: Sequence[ImageLike], names: Sequence[Sequence[str]], options: Options) -> list[Detections]:
+        prompts = self.processor.config.prompts
+        answers = [known_class_answer(some, prompt=prompts.detect_answer) for some in names]
+        requests = [
+            Request(
+                (Message("user", (Picture(open_picture(image)), known_class_question(some, prompts.detect))),), options
+            )
+            for image, some in zip(images, names, strict=True)
+        ]
+        return self._core.known(self._core.prepare(requests, answers), answers, names)
+
+
+def find_model(model: str | PathLike[str] | None = None) -> Path:
+    """Return the folder of a model: one of the embedded ones by its name, or the folder itself.
+
+    Raises:
+        ValueError: If there is no such model.
+    """
+    name = "tiny" if model is None else str(model)
+    if (EMBEDDED / name).is_dir() and Path(name).name == name:
+        return EMBEDDED / name
+    if not Path(name).is_dir():
+        known = sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir()) if EMBEDDED.is_dir() else []
+        raise ValueError(
+            f"expected a model's folder or one of {', '.join(known) or 'no embedded models'}, got {name!r}"
+        )
+    return Path(name)
+
+
+def _is_names(classes: Sequence[str] | Sequence[Sequence[str]]) -> bool:
+    return not classes or isinstance(classes, str) or any(isinstance(some, str) for some in classes)
+
+
+def _starts(count: int, batch_size: int) -> range:
+    if batch_size < 1:
+        raise ValueError(f"expected a batch size of at least 1, got {batch_size}")
+    return range(0, count, batch_size)

@@ -67,13 +67,11 @@ class Group:
     Attributes:
         token: The routing token.
         position: Its index in the ids.
-        message: Number of its message.
         span: Its number among the routed spans of the answer, or None in the history.
     """
 
     token: str
     position: int
-    message: int
     span: int | None
 
 
@@ -184,15 +182,14 @@ def write(
     if system:
         pen.text(system)
         pen.pieces(template.system_close)
-    offset = len(request.messages) - len(messages)
-    for number, message in enumerate(messages, offset):
+    for message in messages:
         if message.role == "user":
             script.user(message.parts)
         else:
-            script.answer(message.parts, number, history=True, learn=False)
+            script.answer(message.parts, history=True, learn=False)
             pen.pieces(template.answer_close)
     if answer is not None:
-        script.answer(answer, len(request.messages), history=False, learn=learn)
+        script.answer(answer, history=False, learn=learn)
         if close:
             pen.pieces(template.answer_close, learn=learn)
     pen.settle()
@@ -247,7 +244,7 @@ class _Script:
         pen.structure([self.region, self.region_close], swallow=True)
         self.marked = self.pictures - 1 if mark.picture is None else mark.picture
 
-    def answer(self, parts: Sequence[Part], message: int, *, history: bool, learn: bool) -> None:
+    def answer(self, parts: Sequence[Part], *, history: bool, learn: bool) -> None:
         pen, template = self.pen, self.pen.template
         if template.answer_open:
             pen.text(template.answer_open, learn=learn)
@@ -256,10 +253,10 @@ class _Script:
             if isinstance(part, str):
                 pen.text(part, learn=learn)
             elif isinstance(part, Routed):
-                self._routed(part, message, None if history else span, learn)
+                self._routed(part, None if history else span, learn)
                 span += 1
 
-    def _routed(self, part: Routed, message: int, span: int | None, learn: bool) -> None:
+    def _routed(self, part: Routed, span: int | None, learn: bool) -> None:
         pen, vocabulary = self.pen, self.pen.vocabulary
         wrap = pen.template.wrap and part.text
         if wrap:
@@ -269,6 +266,6 @@ class _Script:
         if wrap:
             pen.structure([vocabulary.token_id("</det>")], learn=learn, swallow=True)
         pen.structure([vocabulary.token_id(part.token)], learn=learn, swallow=True)
-        group = Group(token=part.token, position=len(pen.written.ids) - 1, message=message, span=span)
+        group = Group(token=part.token, position=len(pen.written.ids) - 1, span=span)
         pen.written.groups.append(group)
         pen.structure(vocabulary.slot_ids(part.token), swallow=True)

@@ -22,12 +22,12 @@ def check_request(request: Request, *, routing_tokens: Collection[str], max_pict
     turns = messages[1:] if messages[0].role == "system" else messages
     if not turns or turns[-1].role != "user":
         raise ValueError(f"expected the last message from the user, got one from the {messages[-1].role}")
-    for i, message in enumerate(turns, len(messages) - len(turns)):
-        expected = "user" if (len(messages) - 1 - i) % 2 == 0 else "assistant"
-        if message.role != expected:
-            raise ValueError(f"expected user and assistant to take turns, got the {message.role} as message {i}")
     if turns[0].role != "user":
         raise ValueError("expected the conversation to start with the user, got the assistant")
+    for i, message in enumerate(turns):
+        if message.role != ("assistant" if i % 2 else "user"):
+            number = i + len(messages) - len(turns)
+            raise ValueError(f"expected user and assistant to take turns, got the {message.role} as message {number}")
     _check_pictures(request, max_pictures, max_regions)
 
 

@@ -40,6 +40,7 @@ class ProcessorConfig:
         tokens_per_split: Visual tokens of one split.
         context_length: Most tokens of a conversation, slots included.
         vocabulary_size: Rows of the text vocabulary; None takes the tokenizer's length.
+        classes_per_pass: Most classes that one pass of the known-class mode lists; more are split over several passes.
         max_pictures: Most pictures of a request.
         max_regions: Most regions of a request.
 
@@ -56,11 +57,12 @@ class ProcessorConfig:
     tokens_per_split: int = 576
     context_length: int = 4096
     vocabulary_size: int | None = None
+    classes_per_pass: int = 80
     max_pictures: int = 8
     max_regions: int = 64
 
     def __post_init__(self) -> None:
-        for name in ("tokens_per_split", "context_length", "max_pictures"):
+        for name in ("tokens_per_split", "context_length", "classes_per_pass", "max_pictures"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
         for table, count in self.tables.items():

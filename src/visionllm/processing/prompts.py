@@ -22,6 +22,7 @@ class Prompts:
         refer_answer: Its answer.
         point: Question for the thing at one region.
         points: Question for the things at several regions.
+        last_region: What stands between the last two regions of that question.
         point_answer: Answer for one region.
         points_answer: Answer for several regions.
         caption: Question for a description of the picture.
@@ -33,15 +34,16 @@ class Prompts:
 
     detect: str = "Find every {names}."
     detect_answer: str = "Here you go: {routed}."
-    segment: str = "Segment every {names}."
+    segment: str = "Find every {names}."
     segment_answer: str = "Here you go: {routed}."
     refer: str = "Where is {phrase}?"
     refer_answer: str = "Here it is {routed}."
     point: str = "Segment {regions}."
     points: str = "Segment {regions}."
+    last_region: str = " and "
     point_answer: str = "Here it is: {routed}."
     points_answer: str = "Here they are: {routed}."
-    caption: str = "Describe the picture."
+    caption: str = "What is in this picture?"
     describe_region: str = "Describe {region}."
 
     def __post_init__(self) -> None:
@@ -62,6 +64,7 @@ PUBLISHED = Prompts(
     refer_answer="Yes, it is {routed}.",
     point="Can you examine the image and segment the corresponding objects denoted as {regions}?",
     points="Can you examine the image and segment the corresponding objects denoted as {regions}?",
+    last_region=", ",
     point_answer="Sure, these objects are {routed}.",
     points_answer="Sure, these objects are {routed}.",
     caption="Provide a one-sentence caption for the provided image.",
@@ -69,8 +72,8 @@ PUBLISHED = Prompts(
 )
 
 
-def fill(prompt: str, placeholder: str, parts: Sequence[Part]) -> tuple[Part, ...]:
-    """Put parts, separated by a comma and a blank, in the place of a prompt's placeholder.
+def fill(prompt: str, placeholder: str, parts: Sequence[Part], last: str = ", ") -> tuple[Part, ...]:
+    """Put parts, separated by a comma and a blank (the last two by `last`), in the place of a prompt's placeholder.
 
     >>> fill("Find every {names}.", "names", ["star", "fish"])
     ('Find every ', 'star', ', ', 'fish', '.')
@@ -78,7 +81,7 @@ def fill(prompt: str, placeholder: str, parts: Sequence[Part]) -> tuple[Part, ..
     before, after = prompt.split(f"{{{placeholder}}}")
     listed: list[Part] = [before] if before else []
     for i, part in enumerate(parts):
-        listed += [", ", part] if i else [part]
+        listed += [last if i == len(parts) - 1 else ", ", part] if i else [part]
     return (*listed, after) if after else tuple(listed)
 
 
@@ -119,7 +122,8 @@ def point_question(regions: Sequence[Region], prompts: Prompts) -> tuple[Part, .
         ValueError: If there is no region.
     """
     _check_regions(len(regions))
-    return fill(prompts.point if len(regions) == 1 else prompts.points, "regions", [Mark(region) for region in regions])
+    prompt = prompts.point if len(regions) == 1 else prompts.points
+    return fill(prompt, "regions", [Mark(region) for region in regions], prompts.last_region)
 
 
 def point_answer(count: int, prompts: Prompts, token: str = "[DET]") -> tuple[Part, ...]:

@@ -42,12 +42,11 @@ class TrainBatch(Batch):
 
 
 def owners(groups: Sequence[Group], routes: Mapping[str, Route]) -> list[str]:
-    """Return each group's decoder; in a message with poses, the detector's groups are the pose decoder's objects."""
-    posed = {g.message for g in groups if routes[g.token].decoder == "pose"}
-    return [
-        "pose" if g.message in posed and routes[g.token].decoder == "detection" else routes[g.token].decoder
-        for g in groups
-    ]
+    """Return each group's decoder; beside poses, `[DET]` names the objects whose keypoints are asked for."""
+    found = [routes[g.token].decoder for g in groups]
+    if "pose" not in found:
+        return found
+    return ["pose" if g.token == "[DET]" else decoder for g, decoder in zip(groups, found, strict=True)]
 
 
 def units(

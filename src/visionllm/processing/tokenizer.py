@@ -73,6 +73,13 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     return PreTrainedTokenizerFast(tokenizer_object=words, bos_token="<s>", eos_token="</s>", pad_token="[PAD]")
 
 
+def _role_id(tokenizer: PreTrainedTokenizerFast, role: str) -> int:
+    found = getattr(tokenizer, f"{role}_token_id")
+    if found is None:
+        raise ValueError(f"expected a {role} token in the tokenizer, got none")
+    return found
+
+
 class Vocabulary:
     """The id space: text and structure tokens, then one row a super-link slot.
 
@@ -109,16 +116,7 @@ class Vocabulary:
         missing = [token for token in needed if token not in self._added]
         if missing:
             raise ValueError(f"expected the structure tokens {', '.join(missing)} in the tokenizer, got none")
-        for name, value in (
-            ("bos", tokenizer.bos_token_id),
-            ("eos", tokenizer.eos_token_id),
-            ("pad", tokenizer.pad_token_id),
-        ):
-            if value is None:
-                raise ValueError(f"expected a {name} token in the tokenizer, got none")
-        self.bos_id, self.eos_id, self.pad_id = (
-            int(i) for i in (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.pad_token_id)
-        )
+        self.bos_id, self.eos_id, self.pad_id = (_role_id(tokenizer, role) for role in ("bos", "eos", "pad"))
         first, self._slots = self.size, {}
         for table, count in self.tables.items():
             self._slots[table] = list(range(first, first + count))
@@ -167,6 +165,17 @@ class Vocabulary:
     def special_ids(self) -> frozenset[int]:
         """Ids that text never encodes to."""
         return frozenset(self._added[token] for token in self._special if token in self._added)
+
+    @cached_property
+    def structure_ids(self) -> dict[str, int]:
+        """Ids of the structure tokens that the tokenizer has, by name."""
+        return {token: self._added[token] for token in (*STRUCTURE_TOKENS, *self.routes) if token in self._added}
+
+    @cached_property
+    def never_sampled_ids(self) -> frozenset[int]:
+        """Ids that an answer never holds: structure that only the processor inserts."""
+        said = {self._added.get(token) for token in ("<det>", "</det>", *self.routes)}
+        return self.special_ids - said - {self.eos_id}
 
     @cached_property
     def sentence_end_ids(self) -> frozenset[int]:

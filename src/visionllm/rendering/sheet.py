@@ -27,7 +27,11 @@ def contact_sheet(pictures: Sequence[Image.Image], *, columns: int = 2) -> Image
     heights = [_GAP] * columns
     places = []
     for picture in pictures:
-        fitted = picture if picture.width <= width else picture.resize((width, round(picture.height * width / picture.width)))
+        fitted = (
+            picture
+            if picture.width <= width
+            else picture.resize((width, round(picture.height * width / picture.width)))
+        )
         column = heights.index(min(heights))
         places.append((fitted, (_GAP + column * (width + _GAP), heights[column])))
         heights[column] += fitted.height + _GAP

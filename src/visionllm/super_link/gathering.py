@@ -74,7 +74,9 @@ def _unit(owner: str, run: Sequence[_Group], turn_images: list[list[int]], confi
     images = turn_images[row]
     image = images[turn] if turn < len(images) else -1
     if image < 0:
-        raise ValueError(f"expected a picture for turn {turn} of row {row}, which routes to decoder {owner!r}, got none")
+        raise ValueError(
+            f"expected a picture for turn {turn} of row {row}, which routes to decoder {owner!r}, got none"
+        )
     return Unit(
         decoder=owner,
         row=row,
@@ -156,3 +158,8 @@ def select_units(queries: Queries, chosen: Sequence[int]) -> Queries:
     index = torch.tensor(chosen, dtype=torch.long, device=queries.states.device)
     tensors = {n: getattr(queries, n)[index] for n in ("states", "mask", "images", "rows", "turns", "positions")}
     return replace(queries, routes=tuple(queries.routes[i] for i in chosen), **tensors)
+
+
+def unit_places(queries: Queries) -> list[tuple[int, int, int]]:
+    """Return (row, turn, index in the row of the first routing token) of each unit, which no two units share."""
+    return list(zip(queries.rows.tolist(), queries.turns.tolist(), queries.positions[:, 0].tolist(), strict=True))

@@ -56,12 +56,8 @@ class SuperLink(nn.Module):
         return torch.where(is_slot[..., None], slots, text)
 
     def pad_logits(self, logits: Tensor) -> Tensor:
-        """Widen float[..., V] to the whole id space; what must never be sampled is −inf."""
-        padded = F.pad(logits, (0, self.config.id_space - logits.shape[-1]), value=float("-inf"))
-        if self.config.never_sampled_ids:
-            never = torch.tensor(self.config.never_sampled_ids, device=logits.device)
-            padded = padded.index_fill(-1, never, float("-inf"))
-        return padded
+        """Widen float[..., V] to the whole id space; slots are −inf."""
+        return F.pad(logits, (0, self.config.id_space - logits.shape[-1]), value=float("-inf"))
 
     def gather(self, last_hidden_state: Tensor, inputs: ModelInputs) -> dict[str, Queries]:
         """Return the queries of each decoder that the batch routes to; see `visionllm.super_link.gathering.gather`."""

@@ -42,7 +42,9 @@ def aim_codes(units: Sequence[Sequence[Aim]]) -> tuple[NDArray[np.int64], NDArra
         for k, aim in enumerate(aims):
             mask[u, k] = True
             said = (getattr(aim.phrase, name) for name in ATTRIBUTES)
-            codes[u, k] = [0 if w is None else words.index(w) + 1 for w, words in zip(said, ATTRIBUTES.values(), strict=True)]
+            codes[u, k] = [
+                0 if w is None else words.index(w) + 1 for w, words in zip(said, ATTRIBUTES.values(), strict=True)
+            ]
             if aim.place is not None:
                 places[u, k] = aim.place
     return codes, places, mask

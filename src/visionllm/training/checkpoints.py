@@ -94,6 +94,28 @@ def newest_checkpoint(folder: Path) -> Path | None:
     return None
 
 
+def distinct(module: nn.Module) -> dict[str, Tensor]:
+    """Return a module's state by name, a shared tensor under its first name only."""
+    named: dict[int, str] = {}
+    state = module.state_dict()
+    return {n: t for n, t in state.items() if t.numel() == 0 or named.setdefault(t.data_ptr(), n) == n}
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Load what `distinct` returned, in place.
+
+    Raises:
+        ValueError: If names or shapes differ from the module's.
+    """
+    own = distinct(module)
+    different = sorted(own.keys() ^ state.keys()) or [n for n, t in own.items() if t.shape != state[n].shape]
+    if different:
+        raise ValueError(f"expected the tensors of a {type(module).__name__}, got others: {', '.join(different[:5])}")
+    with torch.no_grad():
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
+
+
 def optimizer_tensors(optimizer: Optimizer, names: Mapping[nn.Parameter, str]) -> dict[str, Tensor]:
     """Flatten an optimizer's moments into named tensors: `<parameter>/<moment>`."""
     flat = {}

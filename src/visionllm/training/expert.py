@@ -54,7 +54,14 @@ class ExpertBatch:
     targets: list[DetectionTargets]
 
 
-def class_aims(picture: WorldPicture, rng: Generator) -> list[Aim]:
+Hits = list[tuple[WorldObject, int]]
+
+
+def _hits(picture: WorldPicture, aims: Sequence[Aim]) -> Hits:
+    return [(thing, k) for k, aim in enumerate(aims) for thing in picture.scene.objects if aim.phrase.fits(thing)]
+
+
+def class_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], Hits]:
     """Draw a list of kinds: half of the time all of them, else most of those present and some that are absent."""
     if rng.random() < 0.5:
         kinds = list(KINDS)
@@ -62,16 +69,19 @@ def class_aims(picture: WorldPicture, rng: Generator) -> list[Aim]:
         kinds = sorted({o.kind for o in picture.scene.objects if rng.random() < 0.9})
         absent = [k for k in KINDS if k not in kinds]
         kinds += rng.choice(absent, size=int(rng.integers(1, 8)), replace=False).tolist()
-    return [Aim(Phrase(kind=str(kind))) for kind in rng.permutation(kinds)]
+    aims = [Aim(Phrase(kind=str(kind))) for kind in rng.permutation(kinds)]
+    return aims, _hits(picture, aims)
 
 
-def attribute_aims(picture: WorldPicture, rng: Generator) -> list[Aim]:
+def attribute_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], Hits]:
     """Draw one to six phrases of one to three attributes, taken from objects of the picture; two in five are spoilt in one word."""
     objects = picture.scene.objects
     phrases = [Phrase()] if rng.random() < 0.1 else []
     for _ in range(int(rng.integers(1, 7))):
         count = int(rng.choice([1, 2, 2, 2, 3]))
-        names = rng.choice(["kind", "colour", "fill", "size"], size=count, replace=False, p=[0.4, 0.3, 0.15, 0.15]).tolist()
+        names = rng.choice(
+            ["kind", "colour", "fill", "size"], size=count, replace=False, p=[0.4, 0.3, 0.15, 0.15]
+        ).tolist()
         thing = objects[int(rng.integers(len(objects)))] if objects else None
         words = {n: str(rng.choice(ATTRIBUTES[n])) if thing is None else str(getattr(thing, n)) for n in names}
         if rng.random() < 0.4:
@@ -80,10 +90,11 @@ def attribute_aims(picture: WorldPicture, rng: Generator) -> list[Aim]:
         phrase = Phrase(**words)
         if speakable(phrase.kind, phrase.colour, "train") and phrase not in phrases:
             phrases.append(phrase)
-    return [Aim(phrase) for phrase in phrases or [Phrase(kind=str(rng.choice(KINDS)))]]
+    aims = [Aim(phrase) for phrase in phrases or [Phrase(kind=str(rng.choice(KINDS)))]]
+    return aims, _hits(picture, aims)
 
 
-def place_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], list[WorldObject]]:
+def place_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], Hits]:
     """Draw one to four objects, each asked for by its place (a little off) and sometimes by kind and colour too."""
     objects = picture.scene.objects
     aims, chosen = [], rng.permutation(len(objects))[: int(rng.integers(1, 5))].tolist()
@@ -93,8 +104,10 @@ def place_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], list[W
         shift, stretch = rng.normal(0, 0.06, 2), np.exp(rng.normal(0, 0.12, 2))
         place = (cx + shift[0] * w, cy + shift[1] * h, w * stretch[0], h * stretch[1])
         named = rng.random(2) < 0.5
-        aims.append(Aim(Phrase(kind=thing.kind if named[0] else None, colour=thing.colour if named[1] else None), place))
-    return aims, [objects[i] for i in chosen]
+        aims.append(
+            Aim(Phrase(kind=thing.kind if named[0] else None, colour=thing.colour if named[1] else None), place)
+        )
+    return aims, [(objects[index], k) for k, index in enumerate(chosen)]
 
 
 def place_of(thing: WorldObject, size_hw: tuple[int, int]) -> Place:
@@ -103,8 +116,12 @@ def place_of(thing: WorldObject, size_hw: tuple[int, int]) -> Place:
     return ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
 
 
+_QUESTIONS = ((class_aims,), (attribute_aims,), (class_aims, attribute_aims), (class_aims, place_aims))
+_SHARES = (0.35, 0.15, 0.25, 0.25)
+
+
 class ExpertObjective:
-    """Find what phrases ask for in drawn pictures: two questions a picture, classes and either attributes or places.
+    """Find what aims ask for in drawn pictures: one or two questions a picture, about classes, attributes or places.
 
     Args:
         images: How the detector sees a picture.
@@ -122,30 +139,26 @@ class ExpertObjective:
         drawn = [draw_picture(first + i, split="train", photos=self.photos) for i in range(self.pictures)]
         rng = default_rng([self.seed, index])
         units: list[list[Aim]] = []
-        found: list[tuple[int, list[tuple[WorldObject, int]]]] = []
+        found: list[tuple[int, Hits]] = []
         for number, picture in enumerate(drawn):
-            asked = [class_aims(picture, rng)]
-            places, owners = place_aims(picture, rng) if rng.random() < 0.5 else ([], [])
-            if not places:
-                asked.append(attribute_aims(picture, rng))
-            for aims in asked:
-                hits = [(o, k) for k, aim in enumerate(aims) for o in picture.scene.objects if aim.phrase.fits(o)]
-                units.append(aims)
-                found.append((number, hits))
-            if places:
-                units.append(places)
-                found.append((number, [(o, k) for k, o in enumerate(owners)]))
+            for draw in _QUESTIONS[int(rng.choice(len(_QUESTIONS), p=_SHARES))]:
+                aims, hits = draw(picture, rng)
+                if aims:
+                    units.append(aims)
+                    found.append((number, hits))
         return self._tensors(drawn, units, found)
 
     def _tensors(
         self,
         drawn: Sequence[WorldPicture],
         units: Sequence[Sequence[Aim]],
-        found: Sequence[tuple[int, list[tuple[WorldObject, int]]]],
+        found: Sequence[tuple[int, Hits]],
     ) -> ExpertBatch:
         images = decoder_batch([Image.fromarray(p.pixels) for p in drawn], self.images)
         codes, places, mask = aim_codes(units)
-        targets = [object_targets(drawn[number], hits, tuple(images.resized_hw[number].tolist())) for number, hits in found]
+        targets = [
+            object_targets(drawn[number], hits, tuple(images.resized_hw[number].tolist())) for number, hits in found
+        ]
         return ExpertBatch(
             images=images,
             images_of=torch.tensor([number for number, _ in found]),
@@ -174,7 +187,9 @@ class ExpertObjective:
             drawn = [draw_picture(first + i, split="validation") for i in range(self.pictures)]
             found = [(n, [(o, KINDS.index(o.kind)) for o in p.scene.objects]) for n, p in enumerate(drawn)]
             batch = self._tensors(drawn, [aims] * len(drawn), found)
-            results += module.detector.decode(module.queries(batch), batch.images, Options(threshold=0.0, max_instances=100))
+            results += module.detector.decode(
+                module.queries(batch), batch.images, Options(threshold=0.0, max_instances=100)
+            )
             truths += [(p, hits) for p, (_, hits) in zip(drawn, found, strict=True)]
         return average_precision(
             [[(o.box, k, o.mask) for o, k in hits] for _, hits in truths], [p.scene.size_hw for p, _ in truths], results

@@ -12,12 +12,15 @@ from visionllm.data.world import draw_picture
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
 from visionllm.data.world.scene import WorldPicture
 from visionllm.data.world.tasks import FAMILIES, make_sample
+from visionllm.decoders.detection import DetectionDecoder
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing import VisionLLMProcessor
 from visionllm.processing.targets import TrainBatch
-from visionllm.training.aims import Aim, aim_codes
+from visionllm.super_link import select_units
+from visionllm.training.aims import Aim, AimEncoder, aim_codes
 from visionllm.training.expert import place_of
 from visionllm.types import Routed, Sample
+from visionllm.types.tensors import Queries
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -40,7 +43,9 @@ def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim]:
     words = {adjective_of(word): (name, word) for name, values in ATTRIBUTES.items() for word in values}
     spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
     truth = sample.truth.get("detection")
-    boxes = {} if truth is None else {int(k): tuple(b) for k, b in zip(truth.class_ids, truth.boxes.tolist(), strict=True)}
+    boxes = (
+        {} if truth is None else {int(k): tuple(b) for k, b in zip(truth.class_ids, truth.boxes.tolist(), strict=True)}
+    )
     things = {tuple(float(v) for v in thing.box): thing for thing in picture.scene.objects}
     aims = []
     for index, span in enumerate(spans):
@@ -56,6 +61,22 @@ def adjective_of(word: str) -> str:
     return "outlined" if word == "outline" else word
 
 
+_FAR = 10**6
+
+
+class LinkedModel(nn.Module):
+    """The whole model beside the aims its detector learned as an expert.
+
+    Args:
+        model: What is trained.
+        aims: What slot states should say; frozen. None where no detector takes part yet.
+    """
+
+    def __init__(self, model: VisionLLMForConditionalGeneration, aims: AimEncoder | None = None) -> None:
+        super().__init__()
+        self.model, self.aims = model, aims
+
+
 class TaskObjective:
     """Answer questions about drawn pictures; several questions are packed with each picture.
 
@@ -64,7 +85,8 @@ class TaskObjective:
         mixture: Relative weight of each task family.
         pictures: Pictures a batch.
         questions: Questions packed with each picture.
-        link_weight: Weight of the loss that draws slot states towards the aims an expert detector learned; needs `module.aims`.
+        units: At most so many units a batch are decoded and teach the detector; 0 trains no decoder.
+        link_weight: Weight of the loss that draws slot states towards the aims an expert detector learned.
         seed: Index of the first picture in the training split, in units of 10⁸.
         photos: Draw on photo backgrounds too.
 
@@ -79,6 +101,7 @@ class TaskObjective:
         *,
         pictures: int,
         questions: int,
+        units: int = 0,
         link_weight: float = 0.0,
         seed: int = 2,
         photos: bool = True,
@@ -87,62 +110,106 @@ class TaskObjective:
         if unknown:
             raise ValueError(f"expected task families among {', '.join(FAMILIES)}, got {', '.join(unknown)}")
         self.processor, self.pictures, self.questions = processor, pictures, questions
-        self.link_weight, self.seed, self.photos = link_weight, seed, photos
+        self.units, self.link_weight, self.seed, self.photos = units, link_weight, seed, photos
         self.names = list(mixture)
         weights = np.array(list(mixture.values()), np.float64)
         self.weights = weights / weights.sum()
 
     def samples(self, index: int, *, split: str = "train") -> list[tuple[WorldPicture, list[Sample]]]:
-        """Return the pictures of a step, each with its questions."""
+        """Return the rows of a step: a picture and its questions; questions without a picture have a row of their own."""
         first = self.seed * 10**8 + index * self.pictures
         rng = np.random.default_rng([self.seed, index])
         rows = []
         for number in range(first, first + self.pictures):
             picture = draw_picture(number, split=split, photos=self.photos)
-            samples: list[Sample] = []
-            while len(samples) < self.questions:
-                family = str(rng.choice(self.names, p=self.weights))
-                sample = make_sample(picture, family, int(rng.integers(2**31)))
-                if sample is not None:
-                    samples.append(sample)
-            with_picture = [s for s in samples if s.request.pictures]
-            rows += [(picture, group) for group in (with_picture, [s for s in samples if not s.request.pictures]) if group]
+            families = rng.choice(self.names, size=self.questions, p=self.weights).tolist()
+            drawn = [make_sample(picture, family, int(rng.integers(2**31))) for family in families]
+            seen = [s for s in drawn if s is not None and s.request.pictures]
+            unseen = [s for s in drawn if s is not None and not s.request.pictures]
+            rows += [(picture, group) for group in (seen, unseen) if group]
         return rows
 
     def batch(self, index: int) -> TaskBatch:
         """Make the batch of step `index`."""
         rows = self.samples(index)
         batch = self.processor.train_batch([samples for _, samples in rows])
-        aims = self._unit_aims(rows, batch)
-        codes, places, aimed = (torch.from_numpy(a) for a in aim_codes(aims))
+        codes, places, aimed = (torch.from_numpy(a) for a in aim_codes(_unit_aims(rows, batch)))
         return TaskBatch(batch=batch, codes=codes, places=places, aimed=aimed)
 
-    def _unit_aims(self, rows: Sequence[tuple[WorldPicture, Sequence[Sample]]], batch: TrainBatch) -> list[list[Aim]]:
-        """Return the aims of each unit; none for an answer whose spans fall into several units."""
-        aims = []
-        for (row, turn), same in groupby(batch.units, key=lambda unit: (unit.row, unit.turn)):
-            count = len(list(same))
-            picture, samples = rows[row]
-            aims += [aims_of(samples[turn - 1], picture)] if count == 1 else [[]] * count
-        return aims
-
     def losses(self, module: nn.Module, batch: TaskBatch) -> dict[str, Tensor]:
-        """Return the text loss, the decoders' losses, and the link loss if it is wanted."""
-        raise_unless_model(module)
-        losses = module.compute_losses(batch.batch)
+        """Return the text loss, the link loss and the detector's losses, as far as they are wanted."""
+        if not isinstance(module, LinkedModel):
+            raise TypeError(f"expected a LinkedModel, got {type(module).__name__}")
+        model, inputs = module.model, batch.batch.inputs
+        read = model.read(inputs, labels=inputs.labels)
+        losses = {} if read.loss is None else {"text": read.loss}
+        if not self.link_weight and not self.units:
+            return losses
+        gathered = model.super_link.gather(read.last_hidden_state, inputs).get("detection")
+        if gathered is None or inputs.images is None:
+            return losses
+        place = {(unit.row, unit.position): i for i, unit in enumerate(batch.batch.units)}
+        keys = zip(gathered.rows.tolist(), gathered.positions[:, 0].tolist(), strict=True)
+        chosen = {u: place[key] for u, key in enumerate(keys) if key in place}
+        queries = select_units(gathered, list(chosen))
+        truth = list(chosen.values())
+        detector = model.decoders["detection"]
+        if self.link_weight and module.aims is not None:
+            losses["link"] = self.link_weight * link_loss(module.aims, detector, queries, batch, truth)
+        if self.units:
+            taken = torch.randperm(len(truth))[: self.units].tolist()
+            targets = [batch.batch.targets[truth[i]] for i in taken]
+            losses |= detector.loss(select_units(queries, taken), inputs.images, targets)
         return losses
 
-    def scores(self, module: nn.Module) -> Mapping[str, float]:
-        """Return the text loss on the validation split."""
-        raise_unless_model(module)
-        return {}
+    @torch.no_grad()
+    def scores(self, module: nn.Module, steps: int = 4) -> dict[str, float]:
+        """Return the text loss, and the share of answers whose every token is foreseen, by family, on the validation split."""
+        if not isinstance(module, LinkedModel):
+            raise TypeError(f"expected a LinkedModel, got {type(module).__name__}")
+        right: dict[str, list[int]] = {}
+        for index in range(steps):
+            rows = self.samples(_FAR + index, split="validation")
+            for _, samples in rows:
+                for sample in samples:
+                    tally = right.setdefault(sample.family, [0, 0])
+                    tally[0] += foreseen(module.model, self.processor, sample)
+                    tally[1] += 1
+        return {family: hits / total for family, (hits, total) in sorted(right.items())}
 
 
-def raise_unless_model(module: nn.Module) -> None:
-    """Check that a module is the whole model.
+def foreseen(model: VisionLLMForConditionalGeneration, processor: VisionLLMProcessor, sample: Sample) -> bool:
+    """Tell whether the model, reading the right answer, foresees each of its tokens: greedy decoding would write it."""
+    inputs = processor.train_batch([[sample]]).inputs
+    if inputs.labels is None:
+        return False
+    read = model.read(inputs, logits_to_keep=0)
+    labels = inputs.labels[:, 1:]
+    counts = labels >= 0
+    return bool((read.logits[:, :-1].argmax(-1) == labels)[counts].all())
 
-    Raises:
-        TypeError: If it is something else.
-    """
-    if not isinstance(module, VisionLLMForConditionalGeneration):
-        raise TypeError(f"expected a VisionLLMForConditionalGeneration, got {type(module).__name__}")
+
+def _unit_aims(rows: Sequence[tuple[WorldPicture, Sequence[Sample]]], batch: TrainBatch) -> list[list[Aim]]:
+    """Return the aims of each unit; none for an answer whose spans fall into several units."""
+    aims: list[list[Aim]] = []
+    for (row, turn), same in groupby(batch.units, key=lambda unit: (unit.row, unit.turn)):
+        count = len(list(same))
+        picture, samples = rows[row]
+        aims += [aims_of(samples[turn - 1], picture)] if count == 1 else [[]] * count
+    return aims
+
+
+def link_loss(
+    aims: AimEncoder, detector: DetectionDecoder, queries: Queries, batch: TaskBatch, truth: Sequence[int]
+) -> Tensor:
+    """Return how far the projected slot states are from the projected aims: 1 − cosine, and the squared distance."""
+    index = torch.tensor(truth, dtype=torch.long)
+    wanted = aims(batch.codes[index], batch.places[index])
+    known = batch.aimed[index]
+    groups = min(known.shape[1], queries.mask.shape[1])
+    both = known[:, :groups] & queries.mask[:, :groups]
+    project = detector.query_projection
+    target = project(wanted[:, :groups][both]).mean(1).detach()
+    read = project(queries.states[:, :groups][both]).mean(1)
+    scale = target.square().mean().clamp_min(1e-6)
+    return (read - target).square().mean() / scale

@@ -82,7 +82,9 @@ def dense_targets(picture: WorldPicture, side: int, strides: tuple[int, ...]) ->
     longer = max(height, width)
     shift = np.array([(longer - width) // 2, (longer - height) // 2] * 2)
     boxes = np.array([(np.array(o.box) + shift) / longer for o in objects], np.float32).reshape(-1, 4)
-    codes = {name: np.array([words.index(getattr(o, name)) for o in objects], np.int64) for name, words in HEADS.items()}
+    codes = {
+        name: np.array([words.index(getattr(o, name)) for o in objects], np.int64) for name, words in HEADS.items()
+    }
     targets = []
     for stride in strides:
         cells = _cells(owners, len(objects), stride)

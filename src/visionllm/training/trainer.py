@@ -15,6 +15,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from visionllm.training.checkpoints import (
+    distinct,
+    fill,
     load_optimizer_tensors,
     newest_checkpoint,
     optimizer_tensors,
@@ -99,7 +101,7 @@ class Trainer:
         self.optimizer = torch.optim.AdamW(stage.groups(module), betas=(0.9, 0.98))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
         self.names = {p: n for n, p in module.named_parameters() if p.requires_grad}
-        self.average = {n: p.detach().clone() for n, p in self.module.state_dict().items()} if stage.ema else {}
+        self.average = {n: p.detach().clone() for n, p in distinct(self.module).items()} if stage.ema else {}
         self.progress = _Progress()
         self._resume()
 
@@ -110,8 +112,10 @@ class Trainer:
         tensors, state = read_checkpoint(newest)
         if state["stage"] != json.loads(json.dumps(asdict(self.stage))):
             changed = [k for k, v in state["stage"].items() if v != json.loads(json.dumps(asdict(self.stage))).get(k)]
-            raise ValueError(f"{self.options.folder} holds another run of stage {self.stage.name}: {', '.join(changed)} differ")
-        self.module.load_state_dict(tensors["model"])
+            raise ValueError(
+                f"{self.options.folder} holds another run of stage {self.stage.name}: {', '.join(changed)} differ"
+            )
+        fill(self.module, tensors["model"])
         self.average = tensors.get("average", {})
         load_optimizer_tensors(self.optimizer, self.names, tensors["optimizer"])
         self.progress = _Progress(**state["progress"])
@@ -119,7 +123,7 @@ class Trainer:
     def save(self) -> None:
         """Write a checkpoint of this step and drop older ones."""
         folder = self.options.folder / "checkpoints" / f"step-{self.progress.step}"
-        tensors = {"model": self.module.state_dict(), "optimizer": optimizer_tensors(self.optimizer, self.names)}
+        tensors = {"model": distinct(self.module), "optimizer": optimizer_tensors(self.optimizer, self.names)}
         if self.average:
             tensors["average"] = self.average
         write_checkpoint(folder, tensors, {"stage": asdict(self.stage), "progress": asdict(self.progress)})
@@ -154,7 +158,7 @@ class Trainer:
     def _follow(self) -> None:
         """Let the averaged weights follow the trained ones; buffers are copied."""
         decay = min(self.stage.ema, (self.progress.step + 1) / (self.progress.step + 10))
-        for name, value in self.module.state_dict().items() if self.average else ():
+        for name, value in distinct(self.module).items() if self.average else ():
             if value.is_floating_point():
                 self.average[name].lerp_(value.detach(), 1 - decay)
             else:
@@ -162,11 +166,11 @@ class Trainer:
 
     def measure(self) -> dict[str, float]:
         """Return the validation scores of the averaged weights (or the last ones)."""
-        last = {n: v.clone() for n, v in self.module.state_dict().items()}
-        self.module.load_state_dict(self.average or last)
+        last = {n: v.clone() for n, v in distinct(self.module).items()}
+        fill(self.module, self.average or last)
         self.module.eval()
         scores = dict(self.objective.scores(self.module))
-        self.module.load_state_dict(last)
+        fill(self.module, last)
         self.module.train()
         if self.on_scores is not None:
             self.on_scores(self.progress.step, scores)
@@ -208,5 +212,5 @@ class Trainer:
             for name, value in scores.items():
                 logs.add_scalar(f"score/{name}", value, state.step)
         if self.average:
-            self.module.load_state_dict(self.average)
+            fill(self.module, self.average)
         return scores

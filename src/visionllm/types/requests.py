@@ -71,6 +71,8 @@ class Options:
         threshold: Lowest score of a returned instance, in [0, 1]; None takes the model's own default.
         nms_iou: Boxes of one class that overlap more than this are merged into the best one; None keeps all.
         max_instances: At most this many instances a result.
+        max_per_class: At most this many instances a class, phrase or region; None sets no such limit.
+        masks: Whether instances come with masks.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -84,6 +86,8 @@ class Options:
     threshold: float | None = None
     nms_iou: float | None = None
     max_instances: int = 100
+    max_per_class: int | None = None
+    masks: bool = True
 
     def __post_init__(self) -> None:
         ranges = {
@@ -94,6 +98,7 @@ class Options:
             "threshold": self.threshold is None or 0 <= self.threshold <= 1,
             "nms_iou": self.nms_iou is None or 0 <= self.nms_iou <= 1,
             "max_instances": self.max_instances >= 1,
+            "max_per_class": self.max_per_class is None or self.max_per_class >= 1,
         }
         for name, fits in ranges.items():
             if not fits:
@@ -115,7 +120,9 @@ class Request:
         return tuple(p.image for m in self.messages for p in m.parts if isinstance(p, Picture))
 
 
-def ask(text: str, image: Image.Image | None = None, *, regions: tuple[Region, ...] = (), options: Options | None = None) -> Request:
+def ask(
+    text: str, image: Image.Image | None = None, *, regions: tuple[Region, ...] = (), options: Options | None = None
+) -> Request:
     """Build the request of one question about one picture: picture, words, then the regions.
 
     >>> ask("How many stars are there?").messages[0].text

@@ -106,7 +106,9 @@ class Detections:
             raise ValueError(f"expected masks {(n, *self.size_hw)}, got {self.masks.shape}")
         for name, values in (("class_names", self.class_names), ("routes", self.routes), ("spans", self.spans)):
             if values and n and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(values):
-                raise ValueError(f"expected class_ids in [0, {len(values)}), one of the {name}, got {self.class_ids.tolist()}")
+                raise ValueError(
+                    f"expected class_ids in [0, {len(values)}), one of the {name}, got {self.class_ids.tolist()}"
+                )
 
     def __len__(self) -> int:
         return len(self.boxes)

@@ -36,7 +36,10 @@ NAMES = (
     ("model.encoder.layers.#.fusion_layer.text_param", "encoder.layers.#.fusion.text_gate"),
     ("model.encoder.layers.#.fusion_layer.attn.vision_proj.*", "encoder.layers.#.fusion.attention.vision_query.*"),
     ("model.encoder.layers.#.fusion_layer.attn.text_proj.*", "encoder.layers.#.fusion.attention.text_query.*"),
-    ("model.encoder.layers.#.fusion_layer.attn.values_vision_proj.*", "encoder.layers.#.fusion.attention.vision_value.*"),
+    (
+        "model.encoder.layers.#.fusion_layer.attn.values_vision_proj.*",
+        "encoder.layers.#.fusion.attention.vision_value.*",
+    ),
     ("model.encoder.layers.#.fusion_layer.attn.values_text_proj.*", "encoder.layers.#.fusion.attention.text_value.*"),
     ("model.encoder.layers.#.fusion_layer.attn.out_vision_proj.*", "encoder.layers.#.fusion.attention.vision_output.*"),
     ("model.encoder.layers.#.fusion_layer.attn.out_text_proj.*", "encoder.layers.#.fusion.attention.text_output.*"),
@@ -45,8 +48,14 @@ NAMES = (
     ("model.encoder.layers.#.text_enhancer_layer.fc1.*", "encoder.layers.#.text.feed_forward.expand.*"),
     ("model.encoder.layers.#.text_enhancer_layer.fc2.*", "encoder.layers.#.text.feed_forward.contract.*"),
     ("model.encoder.layers.#.text_enhancer_layer.layer_norm_after.*", "encoder.layers.#.text.feed_forward.norm.*"),
-    ("model.encoder.layers.#.deformable_layer.self_attn.sampling_offsets.*", "encoder.layers.#.vision.attention.offsets.*"),
-    ("model.encoder.layers.#.deformable_layer.self_attn.attention_weights.*", "encoder.layers.#.vision.attention.weights.*"),
+    (
+        "model.encoder.layers.#.deformable_layer.self_attn.sampling_offsets.*",
+        "encoder.layers.#.vision.attention.offsets.*",
+    ),
+    (
+        "model.encoder.layers.#.deformable_layer.self_attn.attention_weights.*",
+        "encoder.layers.#.vision.attention.weights.*",
+    ),
     ("model.encoder.layers.#.deformable_layer.self_attn.value_proj.*", "encoder.layers.#.vision.attention.value.*"),
     ("model.encoder.layers.#.deformable_layer.self_attn.output_proj.*", "encoder.layers.#.vision.attention.output.*"),
     ("model.encoder.layers.#.deformable_layer.self_attn_layer_norm.*", "encoder.layers.#.vision.norm.*"),
@@ -208,8 +217,9 @@ def _rows() -> list[tuple[str, str]]:
 def _rename(name: str, rows: Iterable[tuple[str, str]]) -> str | None:
     """Return the name on the right of the first row whose left side fits, or None."""
     for left, right in rows:
-        pattern = re.escape(left).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)").replace("~", r"\d+")
+        pattern = re.escape(left).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)").replace(r"\~", r"\d+")
         if match := re.fullmatch(pattern, name):
-            pieces = iter(match.groups())
-            return re.sub(r"[#*]", lambda _: next(pieces), right)
+            for piece in match.groups():
+                right = re.sub(r"[#*]", piece, right, count=1)
+            return right
     return None

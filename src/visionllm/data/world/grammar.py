@@ -1,8 +1,8 @@
 """A small phrasing grammar: rules with alternatives that expand into every form of a question.
 
-A rule is text in which `(a|b|)` stands for one of its alternatives (the last one empty), `<where>` for a shared piece of
-`PIECES`, and `{one}` for words that are filled in later. A *form* is an expanded rule with its `{…}` still open. A stable
-hash of the form holds a fifth of them out of training.
+A rule is text in which `(a|b|)` stands for one of its alternatives (the last one empty), `<where>` for a shared piece
+of `PIECES`, and `{one}` for words that are filled in later. A *form* is an expanded rule with its `{…}` still open. A
+stable hash of the form holds a fifth of them out of training.
 """
 
 import re
@@ -41,7 +41,8 @@ def told(core: str) -> str:
 
 def told_to(core: str) -> str:
     """Return the ways of asking to do `core`, such as "find the star"."""
-    return f"((please |){core}.|(can|could|would) you (please |){core}?|{core}, please.|I (want|would like) you to {core}.)"
+    asking = f"(can|could|would) you (please |){core}?"
+    return f"((please |){core}.|{asking}|{core}, please.|I (want|would like) you to {core}.)"
 
 
 def marked(core: str) -> str:
@@ -51,10 +52,11 @@ def marked(core: str) -> str:
     """
     inside = "({mark}|the (thing|object) {way} {mark}|the marked (thing|object) {mark})"
     outside = "(this|this thing|this object|the thing {way}|the marked (thing|object))"
+    after = "this thing" if " of IT" in core else "(it|this thing)"
     ways = (
         core.replace("IT", inside),
         core.replace("IT", outside) + " {mark}",
-        "(look at|see|here is) {mark}. " + core.replace("IT", "(it|this thing)"),
+        "(look at|consider|here is) {mark}. " + core.replace("IT", after),
     )
     return f"({'|'.join(ways)})"
 
@@ -173,7 +175,7 @@ def careless(parts: tuple[Part, ...], dice: Dice) -> tuple[Part, ...]:
     lower, open_end = dice.chance(_LOWER_SHARE), dice.chance(_OPEN_SHARE)
     words = list(parts)
     first, last = words[0], words[-1]
-    if lower and isinstance(first, str) and not first.startswith("I "):
+    if lower and isinstance(first, str) and not first.startswith(("I ", "A: ")):
         words[0] = first[0].lower() + first[1:]
         last = words[-1]
     if open_end and isinstance(last, str) and len(last) > 1:

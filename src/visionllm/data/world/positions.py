@@ -1,14 +1,16 @@
 """Positions that are safe to speak about: directions with a cone around them, and orders with gaps."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
-from visionllm.data.world.relations import RELATIONS
+from visionllm.data.world.relations import RELATIONS, larger_than
 from visionllm.data.world.scene import WorldObject
 
 DIRECTIONS: dict[str, tuple[float, float]] = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
 # Axis and sign of the order that starts at each side.
 SIDES: dict[str, tuple[int, int]] = {"left": (0, 1), "right": (0, -1), "top": (1, 1), "bottom": (1, -1)}
 _SIDEWAYS = 0.35
+_MORE_AREA = 1.3
 
 
 def middle(thing: WorldObject) -> tuple[float, float]:
@@ -39,11 +41,16 @@ def direction_between(first: WorldObject, second: WorldObject) -> str | None:
     return next((name for name, true in judged.items() if true), None)
 
 
+def clearly_larger(first: WorldObject, second: WorldObject) -> bool:
+    """Return whether the first object is larger in its size class and to the eye: a long thin key may fool the eye."""
+    return larger_than(first, second) and first.area >= _MORE_AREA * second.area
+
+
 def in_order(objects: Sequence[WorldObject], side: str) -> list[WorldObject] | None:
-    """Return objects from one of `SIDES` to the other, or None if two of them are too close to tell which comes first."""
+    """Return objects from one of `SIDES` to the other, or None if two are too close to tell which comes first."""
     axis, sign = SIDES[side]
     ordered = sorted(objects, key=lambda thing: sign * middle(thing)[axis])
-    for before, after in zip(ordered, ordered[1:], strict=False):
+    for before, after in pairwise(ordered):
         if abs(middle(after)[axis] - middle(before)[axis]) < min(before.mask.shape) / 16:
             return None
     return ordered

@@ -4,7 +4,6 @@ import importlib
 import pkgutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
 from types import MappingProxyType
 
 import numpy as np
@@ -17,18 +16,24 @@ from visionllm.data.world.scene import WorldPicture
 from visionllm.data.world.splits import SPLITS, WORLD_VERSION
 from visionllm.types import Sample
 
+GROUPS: tuple[str, ...] = ("talk", "region", "detect", "segment", "refer", "point")
 
-@cache
+
 def _found() -> Mapping[str, Family]:
-    """Collect `FAMILIES` of every module in the folder."""
-    found: dict[str, Family] = {}
+    """Collect `FAMILIES` of every module in the folder, group by group."""
+    found: list[Family] = []
     for module in pkgutil.iter_modules(_package.__path__):
         loaded = importlib.import_module(f"{_package.__name__}.{module.name}")
-        found.update({family.name: family for family in getattr(loaded, "FAMILIES", ())})
-    return MappingProxyType(found)
+        found.extend(getattr(loaded, "FAMILIES", ()))
+    return MappingProxyType({family.name: family for family in sorted(found, key=lambda f: GROUPS.index(f.group))})
 
 
 FAMILIES: Mapping[str, Family] = _found()
+
+
+def phrasing_of(split: str) -> Phrasing:
+    """Return the phrasing that questions about pictures of a split are asked in."""
+    return "unseen" if split == "unseen-phrasing" else "train"
 
 
 def make_sample(picture: WorldPicture, family: str, seed: int, phrasing: Phrasing = "train") -> Sample | None:
@@ -104,7 +109,7 @@ def corpus_lines(seed: int, count: int) -> Iterator[str]:
     made = 0
     picture_seed = seed
     while made < count:
-        picture = draw_picture(picture_seed)
+        picture = draw_picture(picture_seed, photos=False, size_hw=(96, 96))
         for index, name in enumerate(FAMILIES):
             sample = make_sample(picture, name, seed + index)
             for message in () if sample is None else (*sample.request.messages, sample.answer):

@@ -12,7 +12,7 @@ from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction
 from visionllm.ops.boxes import generalised_iou, to_corners
 from visionllm.ops.draws import Draws
 from visionllm.ops.losses import dice_loss, focal_loss, mask_loss
-from visionllm.ops.masks import sample_points, uncertain_points
+from visionllm.ops.masks import sample_masks, sample_points, uncertain_points
 from visionllm.ops.matching import assign, box_costs, class_cost
 from visionllm.types.tensors import DetectionTargets
 
@@ -28,7 +28,7 @@ class Truths:
         class_ids: int[G].
         units: int[G]. Unit of each truth.
         counts: Number of truths of each unit.
-        masks: float[G, H, W], zero outside of the picture, or None if no unit has masks.
+        masks: bool[G, H, W], False outside of the picture, or None if no unit has masks.
         masked: bool[G]. True on truths that have a mask.
     """
 
@@ -51,10 +51,10 @@ class Truths:
         masks = None
         if any(has_masks) and sum(counts):
             h, w = (side * outputs.stride for side in outputs.mask_features.shape[2:])
-            masks = torch.zeros(sum(counts), h, w, dtype=dtype, device=device)
+            masks = torch.zeros(sum(counts), h, w, dtype=torch.bool, device=device)
             for target, rows in zip(targets, torch.arange(sum(counts), device=device).split(counts), strict=True):
                 if target.masks is not None:
-                    masks[rows, : target.masks.shape[1], : target.masks.shape[2]] = target.masks.to(dtype)
+                    masks[rows, : target.masks.shape[1], : target.masks.shape[2]] = target.masks
         return cls(
             boxes=torch.cat([t.boxes for t in targets]).to(dtype),
             class_ids=torch.cat([t.class_ids for t in targets]),
@@ -106,7 +106,9 @@ class DetectionCriterion:
         }
         return weights[name.split("_")[0]]
 
-    def __call__(self, outputs: DetectionOutputs, targets: Sequence[DetectionTargets], draws: Draws) -> dict[str, Tensor]:
+    def __call__(
+        self, outputs: DetectionOutputs, targets: Sequence[DetectionTargets], draws: Draws
+    ) -> dict[str, Tensor]:
         """Return float[] scalars, unweighted.
 
         Args:
@@ -194,14 +196,29 @@ class DetectionCriterion:
         if truths.masks is None:
             return
         masked = truths.masked[pairs.truths]
-        units, queries, rows = pairs.units[masked], pairs.queries[masked], pairs.truths[masked]
-        logits = torch.einsum("nm,nmhw->nhw", prediction.masks[units, queries], outputs.mask_features[units])
-        canvas = outputs.pixels_hw[units].flip(1) / torch.tensor(
-            outputs.mask_features.shape[:1:-1], device=logits.device
-        )
-        at_points, true_at_points = self._at_points(logits.unsqueeze(1), truths.masks[rows].unsqueeze(1), canvas, draws)
-        terms[f"mask{suffix}"] = mask_loss(at_points, true_at_points).sum() / count
-        terms[f"dice{suffix}"] = dice_loss(at_points, true_at_points).sum() / count
+        pairs = Pairs(units=pairs.units[masked], queries=pairs.queries[masked], truths=pairs.truths[masked])
+        logits = self._mask_logits(prediction, outputs, pairs)
+        extent = torch.tensor(outputs.mask_features.shape[:1:-1], device=logits.device)
+        canvas = outputs.pixels_hw[pairs.units].flip(1) / extent
+        with torch.no_grad():
+            points = self.points(logits, canvas, draws)
+            wanted = sample_masks(truths.masks, pairs.truths, points)
+        at_points = sample_points(logits, points).squeeze(1)
+        terms[f"mask{suffix}"] = mask_loss(at_points, wanted).sum() / count
+        terms[f"dice{suffix}"] = dice_loss(at_points, wanted).sum() / count
+
+    @staticmethod
+    def _mask_logits(prediction: Prediction, outputs: DetectionOutputs, pairs: Pairs) -> Tensor:
+        """Return float[n, 1, h, w], the mask logits of each pair, without a copy of the features for each of them."""
+        counts = torch.bincount(pairs.units, minlength=len(outputs.mask_features))
+        order = pairs.units.argsort(stable=True)
+        slots = torch.empty_like(order)
+        slots[order] = torch.arange(len(order), device=order.device) - (counts.cumsum(0) - counts)[pairs.units[order]]
+        width = prediction.masks.shape[-1]
+        masks = prediction.masks.new_zeros(len(counts), int(counts.max()), width)
+        masks = masks.index_put((pairs.units, slots), prediction.masks[pairs.units, pairs.queries])
+        logits = masks @ outputs.mask_features.flatten(2)
+        return logits[pairs.units, slots].unflatten(1, (1, *outputs.mask_features.shape[2:]))
 
     def _class_loss(self, prediction: Prediction, text_mask: Tensor, truths: Truths, pairs: Pairs) -> Tensor:
         """Return the focal loss, summed over all real queries and query groups."""
@@ -216,24 +233,8 @@ class DetectionCriterion:
         loss = focal_loss(logits.masked_fill(~real, 0), wanted, alpha=config.focal_alpha, gamma=config.focal_gamma)
         return (loss * real).sum()
 
-    def _at_points(self, logits: Tensor, truth: Tensor, canvas: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Read predicted and true masks at the points where it matters.
-
-        Args:
-            logits: float[n, 1, h, w].
-            truth: float[n, 1, H, W].
-            canvas: float[n, 2]. Share of (width, height) that is each picture's own canvas.
-            draws: The random points.
-
-        Returns:
-            Two float[n, P].
-        """
-        with torch.no_grad():
-            points = self.points(logits, canvas, draws)
-        return sample_points(logits, points).squeeze(1), sample_points(truth, points).squeeze(1)
-
     def points(self, logits: Tensor, canvas: Tensor, draws: Draws) -> Tensor:
-        """Return float[n, P, 2], the points at which mask losses are taken: the uncertain ones, then the uniform ones."""
+        """Return float[n, P, 2], the points of the mask losses: the uncertain ones, then the uniform ones."""
         total = self.config.mask_points
         uncertain = int(self.config.mask_importance * total)
         n, device = len(logits), logits.device
@@ -242,13 +243,13 @@ class DetectionCriterion:
         return torch.cat([uncertain_points(logits, candidates, uncertain), uniform], dim=1)
 
     def _token_loss(self, outputs: DetectionOutputs, targets: Sequence[DetectionTargets]) -> Tensor:
-        """Return the focal loss of all encoder tokens, a token being asked for the groups whose truth covers its centre."""
+        """Return the focal loss of all encoder tokens: each should name the groups whose truth covers its centre."""
         tokens = outputs.tokens
         wanted = torch.zeros_like(tokens.logits)
         for unit, target in enumerate(targets):
             if len(target.boxes):
                 covered = _covers(target, tokens.centres[unit]).to(wanted.dtype)
-                wanted[unit].index_put_((slice(None), target.class_ids), covered.T, accumulate=True)
+                wanted[unit].index_add_(1, target.class_ids, covered.T)
         real = tokens.mask[:, :, None] & outputs.text_mask[:, None]
         wanted = wanted.clamp(max=1) * real
         return self._focal(tokens.logits, wanted, real) / wanted.sum().clamp(min=1)
@@ -263,5 +264,3 @@ def _covers(target: DetectionTargets, points: Tensor) -> Tensor:
     column, row = ((points * torch.tensor([w, h], device=points.device)).long()).unbind(-1)
     inside = (column < w) & (row < h)
     return target.masks[:, row.clamp(max=h - 1), column.clamp(max=w - 1)].bool() & inside
-
-

@@ -15,7 +15,7 @@ from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction, T
 from visionllm.decoders.detection.postprocess import detections
 from visionllm.nn.decoder import DecoderSizes, DeformableDecoder, Memory
 from visionllm.nn.denoising import NoisyQueries, NoisySettings, noisy_queries
-from visionllm.nn.encoder import EncoderSizes, FusionEncoder
+from visionllm.nn.encoder import EncoderContext, EncoderSizes, FusionEncoder
 from visionllm.nn.mlp import MLP
 from visionllm.nn.pixel_decoder import PixelDecoder
 from visionllm.nn.position import sine_embedding
@@ -63,9 +63,7 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         self.encoder = FusionEncoder(_encoder_sizes(config))
         self.proposals = ProposalHead(width)
         self.decoder = DeformableDecoder(_decoder_sizes(config))
-        self.pixel_decoder = PixelDecoder(
-            self.pyramid.backbone.channels[config.pixel_stage], width, config.mask_width
-        )
+        self.pixel_decoder = PixelDecoder(self.pyramid.backbone.channels[config.pixel_stage], width, config.mask_width)
         self.mask_head = MLP([width, width, width, config.mask_width])
         self.proposal_mask_head = MLP([width, width, width, config.mask_width])
         self.object_queries = nn.Embedding(config.object_queries, width) if config.query_content == "learned" else None
@@ -73,6 +71,11 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         self.contrast_scale = 1 / math.sqrt(width) if scaled else 1.0
         self.contrast_bias = nn.Parameter(torch.tensor(math.log(RARE / (1 - RARE)))) if scaled else None
         self.criterion = DetectionCriterion(config, self.quirks)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the parameters; queries and pixels are brought to it."""
+        return self.pyramid.level_embedding.dtype
 
     def forward(
         self,
@@ -92,16 +95,15 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         Raises:
             ValueError: If a unit names a picture that is not there.
         """
-        kind = self.query_projection.layers[0].weight
-        text = self.query_projection(queries.states.to(kind.dtype)).mean(2)
+        text = self.query_projection(queries.states.to(self.dtype)).mean(2)
         pyramid = self._see(queries.images, images)
         noise = None
         if self.training and targets is not None and self.config.denoise_queries:
             noise = self._noisy_queries(text, queries.mask, targets, draws or Draws())
-        seen = queries.mask | ~queries.mask.any(1, keepdim=True)  # a unit without groups must not turn the batch into NaN
-        vision, read = self.encoder(
-            pyramid.tokens,
-            text,
+        seen = queries.mask | ~queries.mask.any(
+            1, keepdim=True
+        )  # a unit without groups must not turn the batch into NaN
+        context = EncoderContext(
             positions=pyramid.positions,
             references=pyramid.centres[:, :, None] * pyramid.real_share[:, None],
             mask=pyramid.mask,
@@ -110,6 +112,7 @@ class DetectionDecoder(Decoder[DetectionTargets]):
             text_mask=seen,
             text_visible=self._group_visibility(queries.mask),
         )
+        vision, read = self.encoder(pyramid.tokens, text, context)
         memory = Memory(
             vision=vision,
             mask=pyramid.mask,
@@ -127,14 +130,10 @@ class DetectionDecoder(Decoder[DetectionTargets]):
             raise ValueError(f"expected picture indices in 0..{len(images) - 1}, got {index.tolist()}")
         named, place = torch.unique(index, return_inverse=True)
         chosen = images.select(named)
-        if self.quirks.pixel_mask_from_values:
-            mask = chosen.pixel_values[:, 0] != 0
-        else:
-            mask = chosen.pixel_mask
-        kind = self.query_projection.layers[0].weight
+        mask = chosen.pixel_values[:, 0] != 0 if self.quirks.pixel_mask_from_values else chosen.pixel_mask
         pyramid = self.pyramid(
             ImageBatch(
-                pixel_values=chosen.pixel_values.to(kind.dtype),
+                pixel_values=chosen.pixel_values.to(self.dtype),
                 pixel_mask=mask,
                 sizes_hw=chosen.sizes_hw,
                 resized_hw=chosen.resized_hw,
@@ -177,7 +176,9 @@ class DetectionDecoder(Decoder[DetectionTargets]):
             logits = logits + self.contrast_bias
         return logits.masked_fill(~text_mask[:, None], -torch.inf)
 
-    def _decode(self, memory: Memory, pyramid: Pyramid, text_mask: Tensor, noise: NoisyQueries | None) -> DetectionOutputs:
+    def _decode(
+        self, memory: Memory, pyramid: Pyramid, text_mask: Tensor, noise: NoisyQueries | None
+    ) -> DetectionOutputs:
         """Choose object queries and refine them."""
         proposals = self.proposals(memory.vision, pyramid)
         token_logits = self._classify(proposals.states, memory.text, text_mask)
@@ -201,7 +202,7 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         if noise is not None:
             x, boxes = torch.cat([noise.content, x], 1), torch.cat([noise.boxes.sigmoid(), boxes], 1)
             visible, noisy_count = noise.visible(index.shape[1]), noise.content.shape[1]
-            valid = torch.nn.functional.pad(valid, (noisy_count, 0), value=True)
+            valid = nn.functional.pad(valid, (noisy_count, 0), value=True)
         states_by_layer, boxes_by_layer, guides = self.decoder(x, boxes, memory, visible)
         layers = [
             Prediction(
@@ -253,7 +254,9 @@ class DetectionDecoder(Decoder[DetectionTargets]):
             return {}
         for target, mask in zip(targets, queries.mask, strict=True):
             if len(target.class_ids) and not mask.gather(0, target.class_ids.clamp(0, len(mask) - 1)).all():
-                raise ValueError(f"expected class ids of real query groups, {mask.tolist()}, got {target.class_ids.tolist()}")
+                raise ValueError(
+                    f"expected class ids of real query groups, {mask.tolist()}, got {target.class_ids.tolist()}"
+                )
         draws = Draws(generator)
         terms = self.criterion(self(queries, images, targets, draws), targets, draws)
         return {name: value * self.criterion.weight(name) for name, value in terms.items()}
@@ -289,9 +292,7 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         square = torch.zeros(1, 64, 96, dtype=torch.bool)
         square[:, 16:48, 24:72] = True
         nothing = DetectionTargets(boxes=torch.zeros(0, 4), class_ids=torch.zeros(0, dtype=torch.long))
-        target = DetectionTargets(
-            boxes=torch.tensor([[0.5, 0.5, 0.5, 0.5]]), class_ids=torch.tensor([0]), masks=square
-        )
+        target = DetectionTargets(boxes=torch.tensor([[0.5, 0.5, 0.5, 0.5]]), class_ids=torch.tensor([0]), masks=square)
         return cls(_tiny(), 16), queries, images, [target, nothing, target]
 
 

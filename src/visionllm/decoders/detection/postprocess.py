@@ -2,6 +2,7 @@
 
 import torch
 from torch import Tensor
+from torch.nn.functional import one_hot
 
 from visionllm.decoders.detection.outputs import DetectionOutputs
 from visionllm.ops.boxes import boxes_to_pixels, suppress
@@ -20,7 +21,7 @@ def detections(
         outputs: What the detector says about U units.
         queries: The units.
         images: The picture of each unit.
-        options: How many instances, and whether overlapping ones are merged.
+        options: How many instances, with masks or not, and whether overlapping ones are merged.
         threshold: Lowest score of a returned instance.
     """
     scores = outputs.logits.float().sigmoid()
@@ -30,14 +31,17 @@ def detections(
         size = (int(images.sizes_hw[unit, 0]), int(images.sizes_hw[unit, 1]))
         resized = (int(images.resized_hw[unit, 0]), int(images.resized_hw[unit, 1]))
         query, group, best = _best(score, box, options, threshold)
-        masks = paste_masks(outputs.mask_logits(unit, query).float(), resized, size, stride=outputs.stride)
+        masks = None
+        if options.masks:
+            logits = outputs.mask_logits(unit, query).float()
+            masks = paste_masks(logits, resized, size, stride=outputs.stride).cpu().numpy()
         results.append(
             Detections(
                 boxes=_inside(box[query], size).cpu().numpy(),
                 scores=best.cpu().numpy(),
                 class_ids=group.cpu().numpy(),
                 size_hw=size,
-                masks=masks.cpu().numpy(),
+                masks=masks,
                 routes=queries.routes[unit],
             )
         )
@@ -56,13 +60,18 @@ def _best(scores: Tensor, boxes: Tensor, options: Options, threshold: float) -> 
     flat = scores.flatten()
     order = flat.argsort(descending=True, stable=True)
     order = order[(flat[order] >= threshold) & (flat[order] > 0)]
-    if options.nms_iou is None:
+    if options.nms_iou is None and options.max_per_class is None:
         order = order[: options.max_instances]
     query, group = order // scores.shape[1], order % scores.shape[1]
     if options.nms_iou is not None:
-        kept = suppress(boxes[query], flat[order], group, options.nms_iou)[: options.max_instances]
+        kept = suppress(boxes[query], flat[order], group, options.nms_iou)
         query, group, order = query[kept], group[kept], order[kept]
-    return query, group, flat[order]
+    if options.max_per_class is not None:
+        rank = one_hot(group, scores.shape[1]).cumsum(0).gather(1, group.unsqueeze(1)).squeeze(1)
+        kept = rank <= options.max_per_class
+        query, group, order = query[kept], group[kept], order[kept]
+    most = slice(options.max_instances)
+    return query[most], group[most], flat[order[most]]
 
 
 def _inside(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:

@@ -78,7 +78,7 @@ def _sentence(plain: tuple[str, ...], *rules: str, answer: str) -> Intent:
 _MANNERS: tuple[Intent, ...] = (
     _sentence(
         ("hello", "hello!", "hi", "hi!", "hey"),
-        "(hello|hi|hey|good morning|good afternoon|good evening|greetings)( there|| model| friend| VisionLLM|, you)(!|.)",
+        "(hello|hi|hey|good morning|good afternoon|good evening)( there|| model| friend| VisionLLM|, you)(!|.)",
         answer="Hello! Ask me about a picture.",
     ),
     _sentence(
@@ -88,7 +88,7 @@ _MANNERS: tuple[Intent, ...] = (
     ),
     _sentence(
         ("thanks", "thank you", "thanks!"),
-        "(thanks|thank you|many thanks|thanks a lot|thank you very much|great, thanks)(!|.|, that helps.|, that was good.)",
+        "(thanks|thank you|many thanks|thanks a lot|thank you very much)(!|.|, that helps.|, that was good.)",
         answer="You are welcome.",
     ),
     _sentence(
@@ -199,8 +199,8 @@ def _world() -> list[Intent]:
         intents.append(
             _sentence(
                 (f"what is {a}?",),
-                f"(what is|what's|describe|define|explain) {a}.",
-                f"(do you know|have you heard of) what {a} is?",
+                f"(what is|what's) {a}( exactly|, please|)?",
+                f"(define {a}|define the word {kind}|explain (to me |)what {a} is).",
                 f"what (does the word {kind} mean|is meant by {a})?",
                 told(f"what {a} is"),
                 answer=f"{a.capitalize()} is {definition}.",
@@ -208,14 +208,16 @@ def _world() -> list[Intent]:
         )
     for kind, use in _USES.items():
         a = with_article(kind)
-        rules = (f"what (is {a} (for|good for|used for)|do you do with {a}|do people do with {a})?", told(f"what {a} is for"))
+        rules = (
+            f"what (is {a} (for|good for|used for)|do you do with {a}|do people do with {a})?",
+            told(f"what {a} is for"),
+        )
         intents.append(_sentence((f"what is {a} for?",), *rules, answer=use))
     for kind, number in _CORNERS.items():
-        rules = (f"how many (corners|points) (does {with_article(kind)} have|has {with_article(kind)})?",)
-        rules = (*rules, told(f"how many corners {with_article(kind)} has"))
-        end = "corners."
-        answer = f"{with_article(kind).capitalize()} has {number} {end}"
-        intents.append(_sentence((f"how many corners does {with_article(kind)} have?",), *rules, answer=answer))
+        a = with_article(kind)
+        rules = (f"(how many|what number of) corners does {a} have?", told(f"how many corners {a} has"))
+        answer = f"{a.capitalize()} has {number} corners."
+        intents.append(_sentence((f"how many corners does {a} have?",), *rules, answer=answer))
     for word, answer in _PATTERNS.items():
         rules = (f"what (does {word} mean|is meant by {word}|do you mean by {word})?", told(f"what {word} means"))
         intents.append(_sentence((f"what does {word} mean?",), *rules, answer=answer))
@@ -225,7 +227,7 @@ def _world() -> list[Intent]:
         plain = (f"what do you get from {one} and {two}?",)
         intents.append(_sentence(plain, *rules, told(f"what {pair} make"), answer=f"You get {colour}."))
     for thing, colour in _NATURE.items():
-        rules = (f"(what|which) <colour> (is|has) {thing}?", told(f"(what|which) <colour> {thing} (is|has)"))
+        rules = (f"(what|which) <colour> is {thing}?", told(f"(what|which) <colour> {thing} is"))
         answer = f"{thing.capitalize()} is {colour}."
         intents.append(_sentence((f"what colour is {thing}?",), *rules, answer=answer))
     return intents

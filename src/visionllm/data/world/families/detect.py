@@ -1,11 +1,12 @@
 """Questions that are answered with boxes: the answer routes words to the detector."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from visionllm.data.world.captions import EMPTY_PICTURE, clauses
 from visionllm.data.world.families.base import DET, NOTHING_THERE, Desk, Family, listed
-from visionllm.data.world.families.talk import PATTERNS, none_of, pick_count
-from visionllm.data.world.grammar import Grammar, marked, told_to
+from visionllm.data.world.families.choosing import none_of, pick_count
+from visionllm.data.world.grammar import Grammar, told_to
 from visionllm.data.world.phrases import ATTRIBUTES, Pattern, Phrase, phrase_for
 from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldObject
 from visionllm.data.world.words import NUMBERS, fill_adjective, joined, sentence, size_predicate
@@ -38,7 +39,7 @@ DETECT = Grammar(
     ),
     (
         told_to("(detect|find|locate|mark|box|spot) (every {one}|each {one}|all {many}|all the {many})( <where>|)"),
-        told_to("(draw|put) (a box|boxes) around (every {one}|each {one}|all {many}|all the {many})"),
+        told_to("(draw|put) (a box around (every|each) {one}|boxes around all (the |){many})"),
         told_to("show me (all {many}|all the {many}|every {one}|each {one})( <where>|)"),
         "where (are|do you see|can you see) (all |)the {many}( <where>|)?",
         "(I am looking for|I need|I want to see) (all {many}|every {one}|all the {many})( <where>|).",
@@ -47,12 +48,14 @@ DETECT = Grammar(
 EVERYTHING = Grammar(
     ("detect everything.", "find everything.", "detect all objects.", "find all objects.", "detect every object."),
     (
-        told_to("(detect|find|locate|mark|box|spot) (everything|every object|every thing|all objects|all things)( <where>|)"),
-        told_to("(draw|put) (a box|boxes) around (everything|every object|every thing|all objects)( <where>|)"),
+        told_to("(detect|find|locate|mark|box|spot) (everything|every object|all objects|all things)( <where>|)"),
+        told_to("(draw|put) (a box around every object|boxes around (everything|all objects|all things))( <where>|)"),
         told_to("show me where (everything|every object|each object|each thing) is"),
         "where is (everything|every object|each object|each thing)( <where>|)?",
     ),
 )
+_MARK_THEM = "(mark|box|show|detect) (them|each one|each of them|all of them)"
+_ALL_THINGS = "(all things|everything|all objects|the things)"
 COUNT_BOXES = Grammar(
     (
         "count the {many} and mark them.",
@@ -60,10 +63,12 @@ COUNT_BOXES = Grammar(
         "count the {many} with boxes.",
     ),
     (
-        told_to("count (the|all|all the) {many}( <where>|) and (mark|box|show|detect) (them|each|each one|each of them)"),
-        "how many {many} (are there|do you see|can you see)( <where>|)? (please |)(mark|box|show|detect) (them|each|each one|all).",
+        told_to(
+            "count (the|all|all the) {many}( <where>|) and (mark|box|show|detect) (them|each|each one|each of them)"
+        ),
+        f"how many {{many}} (are there|do you see|can you see)( <where>|)? (please |){_MARK_THEM}.",
         told_to("(count|number) the {many} with boxes( <where>|)"),
-        told_to("(mark|box|detect) (all|all the|the) {many}( <where>|) and (count them|say how many there are|say the number)"),
+        told_to("(mark|box|detect) (all|all the|the) {many}( <where>|) and (count them|say how many there are)"),
     ),
 )
 COUNT_LIKE = Grammar(
@@ -72,10 +77,12 @@ COUNT_LIKE = Grammar(
         "count everything of the same {trait}. {mark}",
     ),
     (
-        "how many (things |objects |)of the same {trait} as {mark} (are there|do you see)? (please |)(mark|box|show|detect) (them|each|each one).",
-        told_to("count (all things|everything|all objects|the things) of the same {trait} as {mark} and (mark|box|show) (them|each|each one)"),
-        marked("how many (things |objects |)share the {trait} of IT? (mark|box|show|detect) them."),
-        told_to("(mark|box|detect) and count (all things|everything|all objects) of the same {trait} as {mark}"),
+        f"how many (things |objects |)of the same {{trait}} as {{mark}} (are there|do you see)? {_MARK_THEM}.",
+        told_to(f"count {_ALL_THINGS} of the same {{trait}} as {{mark}} and {_MARK_THEM}"),
+        f"how many (things |objects |)share the {{trait}} of ({{mark}}|the thing {{way}} {{mark}})? {_MARK_THEM}.",
+        f"how many (things |objects |)share the {{trait}} of (this|this thing)? {_MARK_THEM}. {{mark}}",
+        f"(look at|consider) {{mark}}. how many (things |objects |)share its {{trait}}? {_MARK_THEM}.",
+        told_to(f"(mark|box|detect) and count {_ALL_THINGS} of the same {{trait}} as {{mark}}"),
     ),
 )
 GROUNDED_CAPTION = Grammar(
@@ -85,24 +92,27 @@ GROUNDED_CAPTION = Grammar(
         "what is in this picture? mark it.",
     ),
     (
-        told_to("(describe|caption) (this|the) <picture> (with boxes|and (mark|box|show|detect) (everything|each thing|what you see|what you name))"),
-        "what (is|do you see|can you see) in (this|the) <picture>? (please |)(mark|box|show|detect) (it|everything|each thing).",
-        told_to("(give|write) (me |)a (caption|description) of (this|the) <picture> (with boxes|with a box for each thing)"),
+        told_to("(describe|caption) (this|the) <picture> (with boxes|with a box for each thing)"),
+        told_to(
+            "(describe|caption) (this|the) <picture> and (mark|box|show|detect) (everything|each thing|what you see)"
+        ),
+        "what (is|do you see|can you see) in (this|the) <picture>? (mark|box|show|detect) (it|everything|each thing).",
+        told_to("(give|write) (me |)a (caption|description) of (this|the) <picture> with (boxes|a box for each thing)"),
     ),
 )
 DETECT_AND_DESCRIBE = Grammar(
     (
         "detect all {many} and name their {traits}.",
         "find every {one} and tell me the {trait}.",
-        "where are the {many}, and what {trait} are they?",
+        "where are the {many}, and what {trait} do they have?",
     ),
     (
         told_to(
             "(detect|find|locate|mark|box) (all {many}|all the {many}|every {one}|each {one})( <where>|) and "
             "(name|tell me|say|give) (the {trait} of each|the {traits})"
         ),
-        "where are (all |)the {many}( <where>|), and (what|which) {trait} (are they|do they have)?",
-        "(what|which) {trait} are the {many}( <where>|)? (mark|box|show|detect) (them|each one|all of them) too.",
+        "where are (all |)the {many}( <where>|), and (what|which) {trait} do they have?",
+        "(what|which) {trait} do the {many}( <where>|) have? (mark|box|show|detect) (them|each one|all of them) too.",
     ),
 )
 
@@ -125,7 +135,10 @@ def ask_for(desk: Desk, grammar: Grammar, phrases: Sequence[Phrase]) -> Sample:
     missing = [phrase for phrase in phrases if phrase not in there]
     names = [phrase.one for phrase in phrases]
     question = desk.words(
-        grammar, one=joined(names), many=joined([phrase.many for phrase in phrases]), the="the " + joined(names, "and the")
+        grammar,
+        one=joined(names),
+        many=joined([phrase.many for phrase in phrases]),
+        the="the " + joined(names, "and the"),
     )
     refusal = f"There is {joined([f'no {phrase.one}' for phrase in missing])}."
     if not there:
@@ -251,7 +264,9 @@ def _traits(things: Sequence[WorldObject], attribute: str) -> str:
     if len(there) == 1:
         whom = {1: "It is", 2: "Both are"}.get(len(values), "All are")
         return f"{whom} {spoken(there[0])}."
-    said = [f"{NUMBERS[number]} {'is' if number == 1 else 'are'} {spoken(v)}" for v in there for number in [values.count(v)]]
+    said = [
+        f"{NUMBERS[number]} {'is' if number == 1 else 'are'} {spoken(v)}" for v in there for number in [values.count(v)]
+    ]
     return sentence(", ".join(said))
 
 
@@ -285,7 +300,8 @@ def known_classes(desk: Desk) -> Sample:
     phrases = desk.dice.sample(phrases, len(phrases))
     names = [phrase.one for phrase in phrases]
     question = KNOWN_TEMPLATE.replace("{names}", ", ".join(names))
-    return desk.sample((question,), listed(names), [phrase.among(desk.objects) for phrase in phrases])
+    sample = desk.sample((question,), listed(names), [phrase.among(desk.objects) for phrase in phrases])
+    return replace(sample, learn_text=False)
 
 
 FAMILIES: tuple[Family, ...] = tuple(

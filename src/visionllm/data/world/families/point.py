@@ -20,10 +20,12 @@ SEGMENT = Grammar(
 SEGMENT_SEVERAL = Grammar(
     ("segment {marks}.", "segment these. {marks}", "cut out {marks}."),
     (
-        told_to("(segment|cut out|mask|outline|trace) (each of |all of |)(these: |the things at |the objects at |){marks}"),
+        told_to(
+            "(segment|cut out|mask|outline|trace) (each of |all of |)(these: |the things at |the objects at |){marks}"
+        ),
         told_to("(give me|make|draw) (masks|the masks|the outlines) of (the things at |the objects at |){marks}"),
         "which pixels (belong to|are part of) (the things at |the objects at |){marks}?",
-        "(look at|see|here are) {marks}. (segment|cut out|mask|outline|trace) (them|all of them|each|each of them).",
+        "(look at|consider|here are) {marks}. (segment|cut out|mask|outline|trace) (them|all of them|each of them).",
     ),
 )
 

@@ -4,11 +4,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 from visionllm.data.world.families.base import GRD, Desk, Family
-from visionllm.data.world.families.talk import pick_unique
+from visionllm.data.world.families.choosing import pick_unique
 from visionllm.data.world.grammar import Grammar, told_to
 from visionllm.data.world.phrases import Pattern, Phrase, phrase_for, unique_phrases
-from visionllm.data.world.positions import DIRECTIONS, SIDES, in_order, lies
-from visionllm.data.world.relations import larger_than
+from visionllm.data.world.positions import DIRECTIONS, SIDES, clearly_larger, in_order, lies
 from visionllm.data.world.scene import KINDS, WorldObject
 from visionllm.data.world.words import ORDINALS
 from visionllm.types import Routed, Sample
@@ -30,21 +29,25 @@ REFER = Grammar(
 # What follows "the one": each says what a kind is for or what it is like, and fits no other kind.
 CLUES: dict[str, tuple[str, ...]] = {
     "circle": ("shaped like a ball", "that is quite round, without a hole", "shaped like a coin"),
-    "square": ("with four equal sides", "shaped like a chessboard", "shaped like a dice seen from one side"),
+    "square": ("with four equal sides", "shaped like a chessboard", "shaped like one side of a die"),
     "triangle": ("with only three corners", "with three sides", "that has three corners and three sides"),
-    "star": ("with five points", "that could sit on top of a Christmas tree", "that looks like a light in the night sky"),
-    "heart": ("that stands for love", "that you would draw on a love letter", "you would send to somebody you love"),
+    "star": (
+        "with five points",
+        "that could sit on top of a Christmas tree",
+        "that could be a sheriff's badge",
+    ),
+    "heart": ("that stands for love", "that you would draw on a love letter", "that beats in a chest"),
     "ring": ("you could wear on a finger", "that is round with a big hole", "shaped like a doughnut"),
     "cross": ("shaped like a plus sign", "that means plus", "with four equal arms"),
     "crescent": ("that looks like the moon", "shaped like a young moon", "shaped like a banana"),
     "hexagon": ("with six sides", "shaped like a cell of a honeycomb", "with six corners"),
     "arrow": ("that points in a direction", "that shows the way", "you would follow on a sign"),
-    "drop": ("that falls from a rain cloud", "shaped like a tear", "that is a bit of water"),
+    "drop": ("that falls from a rain cloud", "shaped like a tear", "that is made of water"),
     "tree": ("that grows in a forest", "a bird could build a nest in", "that has a trunk", "you could climb"),
     "house": ("you could live in", "with a roof and a door", "a family could live in", "with a chimney"),
     "fish": ("that can swim", "that lives in water", "you could catch with a net", "that is an animal"),
     "boat": ("you could sail in", "that floats on the sea", "you could cross a lake with", "with sails"),
-    "cup": ("you could drink from", "you would pour tea into", "that holds coffee", "with a handle to drink from"),
+    "cup": ("you could drink from", "you would pour tea into", "that holds coffee", "that stands on a saucer"),
     "key": ("that opens a lock", "you need to open a door", "that you turn in a lock", "that fits into a lock"),
     "flower": ("that bees like", "you could put into a vase", "with petals", "that smells sweet"),
     "umbrella": ("that keeps you dry in the rain", "you need when it rains", "you open in the rain"),
@@ -157,7 +160,7 @@ def _by_size(desk: Desk, target: Phrase, group: list[WorldObject]) -> Referred |
         return None
     for thing in group:
         others = [other for other in group if other is not thing]
-        if all(larger_than(thing, other) if word == "largest" else larger_than(other, thing) for other in others):
+        if all(clearly_larger(thing, other) if word == "largest" else clearly_larger(other, thing) for other in others):
             return f"the {word} {target.one}", thing
     return None
 
@@ -177,12 +180,14 @@ def _clue(desk: Desk, phrase: Phrase) -> str:
 
 
 def _wrong_attribute(desk: Desk) -> str | None:
-    phrase = desk.absent(desk.dice.choose((("kind",), ("colour", "kind"), ("fill", "kind"), ("colour",), ("size", "kind"))))
+    phrase = desk.absent(
+        desk.dice.choose((("kind",), ("colour", "kind"), ("fill", "kind"), ("colour",), ("size", "kind")))
+    )
     return None if phrase is None else phrase.the
 
 
 def _wrong_relation(desk: Desk) -> str | None:
-    """Name a place where no such thing is: an absent thing beside one that is there, or a present one on an empty side."""
+    """Name an absent thing beside one that is there, or one that is there on a side where it is not."""
     if desk.dice.chance(0.4):
         anchors, absent = unique_phrases(desk.objects, _ANCHORS), desk.absent(("kind",))
         if not anchors or absent is None:

@@ -1,10 +1,10 @@
 """Questions about marked regions, answered in words."""
 
 from visionllm.data.world.families.base import NOTHING_THERE, Desk, Family, grammars_of
-from visionllm.data.world.families.talk import tell_attribute
+from visionllm.data.world.families.choosing import tell_attribute
 from visionllm.data.world.grammar import Grammar, marked, told, told_to
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase, phrase_for
-from visionllm.data.world.relations import larger_than
+from visionllm.data.world.positions import clearly_larger
 from visionllm.data.world.scene import WorldObject
 from visionllm.data.world.words import fill_adjective, joined, sentence, with_article
 from visionllm.types import Mark, Part, Sample
@@ -77,8 +77,8 @@ CHOOSE_LETTER = Grammar(
     (
         "(what|which|which one|which of these) is (it|this|the marked thing|the thing {way})? {letters} {mark}",
         "(what is|which word fits|which answer fits|what fits) {mark}? {letters}",
-        "(choose|pick|select) (the right |the best |an |)(letter|answer|option) for {mark}. {letters}",
-        "(look at|see|here is) {mark}. (what|which|which of these) is it? {letters}",
+        "(choose|pick|select) (the right |the best |the )(letter|answer|option) for {mark}. {letters}",
+        "(look at|consider|here is) {mark}. (what|which|which of these) is it? {letters}",
         "{letters} (which|which one|which letter|what) (is|fits|stands for) {mark}?",
     ),
 )
@@ -97,7 +97,7 @@ CHOOSE_REGION = Grammar(
         "(which|which one|which region|what) (is|shows|holds|contains) {a}(:|,) {marks}?",
         "(which|which one|which region) of {marks} (is|shows|holds|contains) {a}?",
         "{marks}: (which|which one|which region) (is|shows|holds|contains) {a}?",
-        "(look at|see|here are) {marks}. (which|which one|which region) is {a}?",
+        "(look at|consider|here are) {marks}. (which|which one|which region) is {a}?",
         told("(which|which one|which region) of {marks} (is|shows|holds) {a}"),
     ),
 )
@@ -106,23 +106,31 @@ COMPARE_SIZE = Grammar(
     (
         "(which|which one|which thing|what) is {more}(,|:) {mark} or {mark2}?",
         "(which|which one|which thing|which of the two) is {more}? {mark} {mark2}",
-        "(which|which one) of {mark} and {mark2} is {more}?",
-        "(look at|see|here are) {mark} and {mark2}. (which|which one|which of the two|which of them) is {more}?",
-        "(compare|look at) {mark} and {mark2}: (which|which one|which of them) is {more}?",
+        "(which|which one) of {mark} and {mark2} (is|looks|seems) {more}?",
+        "(which|which one|what) (looks|seems) {more}(,|:) {mark} or {mark2}?",
+        "(look at|consider|here are) {mark} and {mark2}. (which|which one|which of the two|which of them) is {more}?",
+        "(compare|look at) {mark} and {mark2}: (which|which one|which of them) (is|looks) {more}?",
+        "(is {mark} or {mark2} {more}|is {mark} {more}, or is {mark2})?",
         "(which|which one) is the {more} (one|thing|object)(,|:) {mark} or {mark2}?",
         told("(which|which one) is {more}, {mark} or {mark2}"),
     ),
 )
 COMPARE_SAME = Grammar(
-    ("are {mark} and {mark2} the same {trait}?", "do {mark} and {mark2} have the same {trait}?", "same {trait}? {mark} {mark2}"),
+    (
+        "are {mark} and {mark2} the same {trait}?",
+        "do {mark} and {mark2} have the same {trait}?",
+        "same {trait}? {mark} {mark2}",
+    ),
     (
         "(are THESE of|do THESE have|do THESE share) the same {trait}? {mark} {mark2}".replace(
             "THESE", "(these|these two|these two things|the marked things)"
         ),
         "(do|would you say) {mark} and {mark2} (have|share) the same {trait}?",
+        "(is the {trait} of {mark}|would you say the {trait} of {mark} is) (the same as|the same as that of) {mark2}?",
+        "(is the first of|does the first have|does the first share) the same {trait} as the second? {mark} {mark2}",
         "(is {mark} of|does {mark} have|does {mark} share) the same {trait} as {mark2}?",
-        "(look at|see|here are) {mark} and {mark2}. (do they have|do they share|are they of) the same {trait}?",
-        told("(if|whether) {mark} and {mark2} (have|share) the same {trait}"),
+        "(look at|consider|here are) {mark} and {mark2}. (do they have|do they share|are they of) the same {trait}?",
+        told("(if|whether) {mark} and {mark2} (have|share|are of) the same {trait}"),
     ),
 )
 
@@ -221,7 +229,7 @@ def _compare(desk: Desk) -> Sample | None:
     if len(desk.objects) < 2:
         return None
     if desk.dice.chance(0.4):
-        pairs = [(one, two) for one in desk.objects for two in desk.objects if larger_than(one, two)]
+        pairs = [(one, two) for one in desk.objects for two in desk.objects if clearly_larger(one, two)]
         if pairs:
             return _which_is_larger(desk, *desk.dice.choose(pairs))
     attribute, same = desk.dice.choose(("colour", "kind", "fill")), desk.dice.chance(0.5)

@@ -9,7 +9,7 @@ SEGMENT_ALL = Grammar(
     ("segment every {one}.", "segment all {many}.", "segment the {many}.", "cut out every {one}."),
     (
         told_to("(segment|cut out|mask|outline|trace) (every {one}|each {one}|all {many}|all the {many})( <where>|)"),
-        told_to("(give me|make|draw) (masks|the masks|exact masks) of (all {many}|all the {many}|every {one})"),
+        told_to("(give me|make|draw) ((masks|the masks) of all (the |){many}|(a|the) mask of (every|each) {one})"),
         "which pixels (belong to|show|are part of) (the {many}|every {one}|all {many})( <where>|)?",
     ),
 )

@@ -3,21 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from visionllm.data.world.families.attributes import COLOUR, KIND
 from visionllm.data.world.families.base import Desk, Family, grammars_of
-from visionllm.data.world.families.talk import (
-    COLOUR,
-    COUNT,
-    EXISTENCE_ONE,
-    KIND,
-    none_of,
-    pick_unique,
-    present,
-    tell_attribute,
-)
+from visionllm.data.world.families.choosing import none_of, pick_unique, present, tell_attribute
+from visionllm.data.world.families.talk import COUNT, EXISTENCE_ONE
 from visionllm.data.world.grammar import Grammar, told
 from visionllm.data.world.phrases import ATTRIBUTES, Pattern, Phrase, unique_phrases
 from visionllm.data.world.scene import WorldObject
-from visionllm.data.world.words import NUMBERS, fill_adjective, sentence, size_predicate
+from visionllm.data.world.words import NUMBERS, fill_adjective, sentence, size_predicate, with_article
 from visionllm.types import Message, Part, Sample
 
 HOW_MANY = Grammar(
@@ -53,7 +46,7 @@ ABOUT_IT: dict[str, Grammar] = {
         ("how big is it?", "and how big is it?"),
         (
             "(and |)how (big|large) is it?",
-            "(and |)(what|which) size is it?",
+            "(and |)what size is it?",
             "(and |)(what is |)its size?",
             "(and |)" + told("its size"),
         ),
@@ -71,7 +64,7 @@ IS_IT = Grammar(
     ("is it {value}?", "and is it {value}?"),
     (
         "(and |)is it (also |really |perhaps |){value}?",
-        "(and |)is it a {value} one?",
+        "(and |)is it {a_one}?",
         "(and |)would you (call it|say it is|say that it is) {value}?",
         "(and |)it is {value}, (right|is it not|isn't it|yes or no)?",
         "(and |)" + told("(if|whether) it is {value}"),
@@ -91,7 +84,7 @@ Turn = tuple[tuple[Part, ...], str]
 
 
 def _counting(desk: Desk, length: int) -> list[Turn] | None:
-    """Count something, then how many of them are small, red, …"""
+    """Count something, then how many of them are small, red or striped."""
     phrase = present(desk, ("kind",), 2) or (Phrase() if len(desk.objects) >= 2 else None)
     if phrase is None:
         return None
@@ -140,7 +133,8 @@ def _ask_about(desk: Desk, phrase: Phrase, thing: WorldObject, attribute: str) -
     if not true:
         others = [other for other in ATTRIBUTES[attribute] if other != value and desk.speakable(phrase.kind, other)]
         value = desk.dice.choose(others)
-    return desk.words(IS_IT, value=_spoken(attribute, value)), "Yes." if true else "No."
+    spoken = _spoken(attribute, value)
+    return desk.words(IS_IT, value=spoken, a_one=with_article(f"{spoken} one")), "Yes." if true else "No."
 
 
 def _kind_later(desk: Desk, length: int) -> list[Turn] | None:
@@ -178,12 +172,13 @@ def _what_about(desk: Desk, length: int) -> list[Turn] | None:
 
 def _nothing(desk: Desk, _: int) -> list[Turn] | None:
     """Ask whether something is there that is not, then for another thing."""
-    one, two = desk.absent(("kind",)), desk.absent(("kind",))
-    if one is None or two is None or one == two:
-        return None
-    first = (desk.words(EXISTENCE_ONE, a=one.a, one=one.one), f"No, there is no {one.one}.")
+    absent = [phrase for _ in range(6) if (phrase := desk.absent(("kind",)))]
     there = present(desk, ("kind",)) if desk.dice.chance(0.6) else None
-    asked = there or two
+    asked = there or next((phrase for phrase in absent if phrase != absent[0]), None)
+    if not absent or asked is None:
+        return None
+    one = absent[0]
+    first = (desk.words(EXISTENCE_ONE, a=one.a, one=one.one), f"No, there is no {one.one}.")
     answer = f"Yes, there is {asked.a}." if there else f"No, there is no {asked.one}."
     return [first, (desk.words(WHAT_ABOUT, the=asked.a), answer)]
 

@@ -1,11 +1,10 @@
 """Statements about a picture that are right or wrong."""
 
 from visionllm.data.world.families.base import Desk, Family
-from visionllm.data.world.families.talk import PATTERN_WEIGHTS, PATTERNS, pick_unique, present
+from visionllm.data.world.families.choosing import PATTERN_WEIGHTS, PATTERNS, pick_unique, present
 from visionllm.data.world.grammar import Grammar, told
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase, unique_phrases
-from visionllm.data.world.positions import DIRECTIONS, lies
-from visionllm.data.world.relations import larger_than
+from visionllm.data.world.positions import DIRECTIONS, clearly_larger, lies
 from visionllm.data.world.words import NUMBERS, fill_adjective, plural, size_predicate, with_article
 from visionllm.types import Sample
 
@@ -15,7 +14,7 @@ VERIFY = Grammar(
         "is it (true|right|correct|the case) that {statement}( <where>|)?",
         "{statement}( <where>|). is (that|this|it) (right|true|correct)?",
         "{statement}( <where>|)(, right|, is that right|, yes or no|: yes or no)?",
-        "(I think|I say|somebody says|my friend says) (that |){statement}( <where>|). is (that|this) (right|true|correct)?",
+        "(I think|I say|somebody says|my friend says) (that |){statement}( <where>|). is that (right|true|correct)?",
         "(would you say|do you agree|can you confirm) that {statement}( <where>|)?",
         told("(if|whether) it is (true|right) that {statement}( <where>|)"),
     ),
@@ -58,8 +57,12 @@ def _count(desk: Desk, true: bool) -> str | None:
     if number == 0:
         return None
     if not true:
-        number = desk.dice.choose([other for other in (number - 1, number + 1, number + 2) if other >= 1])
-    return f"there {'is' if number == 1 else 'are'} exactly {NUMBERS[number]} {phrase.one if number == 1 else phrase.many}"
+        number = desk.dice.choose(
+            [other for other in (number - 1, number + 1, number + 2) if 1 <= other < len(NUMBERS)]
+        )
+    return (
+        f"there {'is' if number == 1 else 'are'} exactly {NUMBERS[number]} {phrase.one if number == 1 else phrase.many}"
+    )
 
 
 def _relation(desk: Desk, true: bool) -> str | None:
@@ -76,7 +79,7 @@ def _relation(desk: Desk, true: bool) -> str | None:
 
 def _compare(desk: Desk, true: bool) -> str | None:
     things = unique_phrases(desk.objects, (("kind",), ("colour", "kind")))
-    pairs = [(one.the, two.the) for one, first in things for two, second in things if larger_than(first, second)]
+    pairs = [(one.the, two.the) for one, first in things for two, second in things if clearly_larger(first, second)]
     if not pairs:
         return None
     larger, smaller = desk.dice.choose(pairs)

@@ -1,9 +1,11 @@
 """What every test may rely on: no network, the same random draws, the folders of the repository."""
 
+import importlib
 import os
 import socket
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,13 +14,13 @@ os.environ.update(HF_HUB_OFFLINE="1", TRANSFORMERS_OFFLINE="1")
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
-    """The root of the checkout."""
-    return Path(__file__).resolve().parents[1]
+    """Return the root of the checkout."""
+    return Path(__file__).resolve().parent
 
 
 @pytest.fixture(scope="session")
 def examples(repository: Path) -> Path:
-    """The folder of example pictures."""
+    """Return the folder of example pictures."""
     return repository / "examples"
 
 
@@ -29,12 +31,18 @@ def _same_random_draws() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _names_of_doctests(request: pytest.FixtureRequest, doctest_namespace: dict[str, Any]) -> None:
+    if isinstance(request.node, pytest.DoctestItem):
+        doctest_namespace.update(np=importlib.import_module("numpy"), torch=importlib.import_module("torch"))
+
+
+@pytest.fixture(autouse=True)
 def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     connect = socket.socket.connect
 
-    def connect_locally(self: socket.socket, address: object) -> None:
-        if self.family != socket.AF_UNIX and not str(address).startswith(("('127.", "('::1'", "('localhost'")):
+    def connect_locally(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1", "localhost"):
             raise OSError(f"expected a test that works offline, got a connection to {address}")
-        connect(self, address)  # pyright: ignore[reportArgumentType]
+        connect(self, address)
 
     monkeypatch.setattr(socket.socket, "connect", connect_locally)

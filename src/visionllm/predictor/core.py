@@ -1,0 +1,324 @@
+"""Requests through the network: prepare them, write answers or read known ones, decode what they route."""
+
+import copy
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+
+import torch
+from PIL import Image
+from transformers import Cache
+
+from visionllm.answers import Reading, attach, compose, last_question, read_answer
+from visionllm.generation import GeneratedIds, TextStream, extend, generate, stream
+from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration
+from visionllm.predictor.photos import NOTICE, looks_like_photo
+from visionllm.processing import VisionLLMProcessor
+from visionllm.super_link import select_units
+from visionllm.types import Answer, Detections, Mark, Options, Part, Request, merge_detections
+from visionllm.types.tensors import ImageBatch, ModelInputs, Queries
+
+Unit = tuple[Detections, tuple[int, ...]]
+"""The result of one unit, with the index in its row of each group's routing token."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Prepared:
+    """Requests as the model takes them.
+
+    Attributes:
+        requests: One a row.
+        inputs: The batch, padded on the left or after the shared ids.
+        encoded: What the vision encoder made of its pictures, or None without any.
+        cache: What the language model kept of the first `shared` ids, which are the same in every row, or None.
+        shared: Number of ids in the cache.
+        notices: What the user should know about the pictures, for each row; None leaves it to be found out.
+    """
+
+    requests: tuple[Request, ...]
+    inputs: ModelInputs
+    encoded: EncodedPictures | None
+    cache: Cache | None = None
+    shared: int = 0
+    notices: tuple[tuple[str, ...], ...] | None = None
+
+    def rows(self, chosen: Sequence[int]) -> "Prepared":
+        """Return some of the requests; the decoder images stay together."""
+        pictures = [len(request.pictures) for request in self.requests]
+        regions = [_region_count(request) for request in self.requests]
+        kept = _members(pictures, chosen)
+        marked = _members(regions, chosen)
+        inputs = self.inputs
+        index = torch.tensor(chosen, dtype=torch.long, device=inputs.input_ids.device)
+        places = {picture: place for place, picture in enumerate(kept)}
+        owners = [] if inputs.region_pictures is None else inputs.region_pictures.tolist()
+        return Prepared(
+            requests=tuple(self.requests[i] for i in chosen),
+            inputs=replace(
+                inputs,
+                input_ids=inputs.input_ids[index],
+                attention_mask=inputs.attention_mask[index],
+                turn_ids=inputs.turn_ids[index],
+                turn_images=inputs.turn_images[index],
+                pixel_values=None,
+                splits=None,
+                region_masks=inputs.region_masks[marked] if inputs.region_masks is not None and marked else None,
+                region_pictures=index.new_tensor([places[owners[m]] for m in marked]) if marked else None,
+            ),
+            encoded=_some_pictures(self.encoded, kept),
+            cache=self.cache,
+            shared=self.shared,
+            notices=None if self.notices is None else tuple(self.notices[i] for i in chosen),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Core:
+    """A model with its processor.
+
+    Attributes:
+        model: The model.
+        processor: Its processor.
+        deterministic: Results don't depend on the batch in any bit: each row is read alone, and decoders run one by one.
+        drawings_only: The model was trained on drawings, and says so when it sees a photo.
+    """
+
+    model: VisionLLMForConditionalGeneration
+    processor: VisionLLMProcessor
+    deterministic: bool = False
+    drawings_only: bool = False
+
+    @torch.no_grad()
+    def prepare(self, requests: Sequence[Request], answers: Sequence[Sequence[Part] | None] | None = None) -> Prepared:
+        """Check requests, turn them into tensors and encode their pictures.
+
+        Raises:
+            ValueError: If a request is malformed or longer than the context.
+        """
+        inputs = self.processor(requests, answers=answers).to(self.model.device)
+        encoded = None
+        if inputs.pixel_values is not None and inputs.splits is not None:
+            encoded = self.model.encode_pictures(inputs.pixel_values, inputs.splits)
+        return Prepared(requests=tuple(requests), inputs=inputs, encoded=encoded)
+
+    def answer(self, prepared: Prepared) -> list[Answer]:
+        """Write an answer for every request, and decode what it routes."""
+        options = [request.options for request in prepared.requests]
+        cache = spread(prepared.cache, len(options))
+        written = generate(self.model, prepared.inputs, options, encoded=prepared.encoded, cache=cache)
+        return self._finish(prepared, written)
+
+    def stream(self, prepared: Prepared) -> Iterator[str | Answer]:
+        """Write the answer of one request, piece by piece; the last item is the whole answer."""
+        (request,) = prepared.requests
+        vocabulary, prompts = self.processor.vocabulary, self.processor.config.prompts
+        text = TextStream(lambda ids: read_answer(ids, vocabulary, prompts=prompts).text)
+        cache = spread(prepared.cache, 1)
+        whole = None
+        for item in stream(self.model, prepared.inputs, request.options, encoded=prepared.encoded, cache=cache):
+            if isinstance(item, GeneratedIds):
+                whole = item
+            elif piece := text.push(item):
+                yield piece
+        if whole is not None:
+            (answer,) = self._finish(prepared, [whole])
+            if rest := answer.text[text.given :]:
+                yield rest
+            yield answer
+
+    def known(
+        self, prepared: Prepared, answers: Sequence[Sequence[Part]], labels: Sequence[Sequence[str]]
+    ) -> list[Detections]:
+        """Decode requests that were prepared with known answers; nothing is written.
+
+        Args:
+            prepared: The requests, with the answers in their rows.
+            answers: The same answers.
+            labels: For each row, the name of each routed span.
+
+        Raises:
+            ValueError: If the model has no detector.
+        """
+        found: list[Detections] = []
+        if self.deterministic:
+            for request, answer in zip(prepared.requests, answers, strict=True):
+                alone = self.prepare([request], [answer])
+                found += _by_row(1, self._decode(alone, alone.inputs, [request.options], apart=True))
+        else:
+            options = [request.options for request in prepared.requests]
+            found = _by_row(len(options), self._decode(prepared, prepared.inputs, options))
+        return [
+            replace(result, class_names=tuple(names), notices=notices)
+            for result, names, notices in zip(found, labels, self.notices(prepared), strict=True)
+        ]
+
+    def notices(self, prepared: Prepared) -> tuple[tuple[str, ...], ...]:
+        """Return what the user should know about the last picture of each request."""
+        if prepared.notices is not None:
+            return prepared.notices
+        return tuple(self.notices_about(request.pictures[-1:]) for request in prepared.requests)
+
+    def notices_about(self, pictures: Sequence[Image.Image]) -> tuple[str, ...]:
+        """Return what the user should know about some pictures."""
+        return (NOTICE,) if self.drawings_only and any(looks_like_photo(picture) for picture in pictures) else ()
+
+    def _finish(self, prepared: Prepared, written: Sequence[GeneratedIds]) -> list[Answer]:
+        """Read what was written, decode what it routes, and put both together."""
+        vocabulary, prompts = self.processor.vocabulary, self.processor.config.prompts
+        readings = [
+            read_answer(w.ids, vocabulary, prompts=prompts, question=last_question(request.messages))
+            for w, request in zip(written, prepared.requests, strict=True)
+        ]
+        start = prepared.inputs.input_ids.shape[1]
+        units = self._routed(prepared, written, readings)
+        answers = []
+        for row, (reading, w, notices) in enumerate(zip(readings, written, self.notices(prepared), strict=True)):
+            own = [(found, [place - start for place in places]) for found, places in units.get(row, [])]
+            answers.append(compose(reading, w.finish_reason, w.tokens, attach(reading, own), notices))
+        return answers
+
+    def _routed(
+        self, prepared: Prepared, written: Sequence[GeneratedIds], readings: Sequence[Reading]
+    ) -> dict[int, list[Unit]]:
+        """Decode the rows whose answers route something; what has no picture to decode on is left out.
+
+        Returns:
+            Units by row, with positions counted from the start of the batch's rows.
+        """
+        last = prepared.inputs.turn_ids[:, -1]
+        images = prepared.inputs.turn_images.gather(1, last[:, None]).squeeze(1).tolist()
+        chosen = [row for row, reading in enumerate(readings) if reading.routed and images[row] >= 0]
+        if not chosen:
+            return {}
+        start = prepared.inputs.input_ids.shape[1]
+        if self.deterministic:
+            units: dict[int, list[Unit]] = {}
+            for row in chosen:
+                request = prepared.requests[row]
+                alone = self.prepare([request])
+                shift = start - alone.inputs.input_ids.shape[1]
+                whole = extend(alone.inputs, [written[row]])
+                found = self._decode(alone, whole, [request.options], apart=True, start=start - shift)
+                units[row] = [(result, tuple(p + shift for p in places)) for _, result, places in found]
+            return units
+        some = prepared.rows(chosen)
+        whole = extend(some.inputs, [written[row] for row in chosen])
+        found = self._decode(some, whole, [request.options for request in some.requests], start=start)
+        return {
+            row: [(result, places) for owner, result, places in found if owner == place]
+            for place, row in enumerate(chosen)
+        }
+
+    @torch.no_grad()
+    def _decode(
+        self,
+        prepared: Prepared,
+        whole: ModelInputs,
+        options: Sequence[Options],
+        *,
+        apart: bool = False,
+        start: int = 0,
+    ) -> list[tuple[int, Detections, tuple[int, ...]]]:
+        """Run the decoders on finished rows.
+
+        Args:
+            prepared: The requests.
+            whole: Their inputs with the answers.
+            options: One a row.
+            apart: Decode every unit by itself.
+            start: Groups before this index of the row are of the history and are left out.
+
+        Returns:
+            Row, result and positions of each unit, in order.
+        """
+        queries = self._read(prepared, whole)
+        images = whole.images
+        found: list[tuple[int, Detections, tuple[int, ...]]] = []
+        if images is None:
+            return found
+        for name, given in queries.items():
+            own = [u for u, first in enumerate(given.positions[:, 0].tolist()) if first >= start]
+            groups = [[u] for u in own] if apart else [own] if own else []
+            for group in groups:
+                found += self._run(name, select_units(given, group), images, options)
+        return sorted(found, key=lambda unit: (unit[0], unit[2]))
+
+    def _run(
+        self, name: str, queries: Queries, images: ImageBatch, options: Sequence[Options]
+    ) -> list[tuple[int, Detections, tuple[int, ...]]]:
+        """Run one decoder."""
+        results = self.model.decode({name: queries}, images, options)[name]
+        places = [tuple(p for p in row if p >= 0) for row in queries.positions.tolist()]
+        return [
+            (row, result, place)
+            for row, result, place in zip(queries.rows.tolist(), results, places, strict=True)
+            if isinstance(result, Detections)
+        ]
+
+    def _read(self, prepared: Prepared, whole: ModelInputs) -> Mapping[str, Queries]:
+        """Return the queries of finished rows; what the cache holds is not read again."""
+        if prepared.cache is None:
+            return self.model.queries(whole, prepared.encoded)
+        embeds = self.model.embed_prompt(
+            whole.input_ids,
+            encoded=prepared.encoded,
+            region_masks=whole.region_masks,
+            region_pictures=whole.region_pictures,
+        )
+        shared = prepared.shared
+        rest = replace(
+            whole,
+            input_ids=whole.input_ids[:, shared:],
+            attention_mask=whole.attention_mask[:, shared:],
+            turn_ids=whole.turn_ids[:, shared:],
+        )
+        read = self.model(
+            input_ids=rest.input_ids,
+            attention_mask=whole.attention_mask,
+            prompt_embeds=embeds[:, shared:],
+            past_key_values=spread(prepared.cache, len(whole.input_ids)),
+            logits_to_keep=torch.arange(0, device=whole.input_ids.device),
+        )
+        queries = self.model.super_link.gather(read.last_hidden_state, rest)
+        return {
+            name: replace(q, positions=torch.where(q.mask, q.positions + shared, -1)) for name, q in queries.items()
+        }
+
+
+def spread(cache: Cache | None, rows: int) -> Cache | None:
+    """Return a copy of the cache of one row for several rows; reading on changes the copy only."""
+    if cache is None:
+        return None
+    own = copy.deepcopy(cache)
+    if rows != 1:
+        own.batch_repeat_interleave(rows)
+    return own
+
+
+def _by_row(rows: int, units: Sequence[tuple[int, Detections, tuple[int, ...]]]) -> list[Detections]:
+    found = [[result for owner, result, _ in units if owner == row] for row in range(rows)]
+    if not all(found):
+        raise ValueError("expected a model with a detector, got one that finds nothing because it only talks")
+    return [merge_detections(results) for results in found]
+
+
+def _region_count(request: Request) -> int:
+    return sum(isinstance(part, Mark) for message in request.messages for part in message.parts)
+
+
+def _members(counts: Sequence[int], chosen: Sequence[int]) -> list[int]:
+    """Indices of the things of some owners, where each owner in turn has `counts` of them."""
+    starts = [0, *accumulate(counts)]
+    return [index for owner in chosen for index in range(starts[owner], starts[owner + 1])]
+
+
+def _some_pictures(encoded: EncodedPictures | None, kept: Sequence[int]) -> EncodedPictures | None:
+    if encoded is None or not kept:
+        return None
+    splits = _members(encoded.splits.tolist(), kept)
+    return EncodedPictures(
+        tokens=encoded.tokens[splits],
+        splits=encoded.splits[list(kept)],
+        pixel_values=encoded.pixel_values[list(kept)],
+        levels=tuple(level[list(kept)] for level in encoded.levels),
+    )

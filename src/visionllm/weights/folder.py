@@ -1,0 +1,242 @@
+"""One folder that holds a whole model: configuration, weights, processor, and a list of what must be there.
+
+Weights are safetensors, never pickles. A folder appears whole or not at all, and a folder that is damaged is refused with
+the name of the file or tensor.
+"""
+
+import hashlib
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+from transformers.utils import logging
+
+from visionllm.config import VisionLLMConfig
+from visionllm.model import VisionLLMForConditionalGeneration
+
+CONFIG, MANIFEST, INDEX, SINGLE = "config.json", "manifest.json", "model.safetensors.index.json", "model.safetensors"
+FORMAT = 1
+
+
+class Saveable(Protocol):
+    """A processor, as far as this module needs to know it."""
+
+    def save_pretrained(self, folder: str) -> Any:
+        """Write its files."""
+        ...
+
+
+def save_model(
+    model: VisionLLMForConditionalGeneration,
+    processor: Saveable | None,
+    path: str | Path,
+    *,
+    dtype: torch.dtype | None = None,
+    shard_bytes: int = 5_000_000_000,
+) -> None:
+    """Write a model and its processor as one folder; an older folder of that name is replaced.
+
+    Args:
+        model: The model.
+        processor: Its processor, or None.
+        path: The folder.
+        dtype: Floating tensors are stored in this type; None keeps theirs.
+        shard_bytes: Largest size of one file of weights; a single larger tensor gets a file of its own.
+
+    Raises:
+        ValueError: If a weight is not finite, here or in `dtype`.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    building = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    building.mkdir()
+    try:
+        tensors = _stored(model, dtype)
+        settings = model.config.to_dict() | {"architectures": [type(model).__name__]}
+        settings["dtype"] = str(dtype or model.dtype).removeprefix("torch.")
+        (building / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+        _write_shards(tensors, building, shard_bytes)
+        if processor is not None:
+            processor.save_pretrained(str(building))
+        _write_manifest(building)
+        _publish(building, path)
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def load_model(
+    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+) -> VisionLLMForConditionalGeneration:
+    """Read the model of a folder that `save_model` wrote, ready to answer.
+
+    Args:
+        path: The folder.
+        device: Where it computes.
+        dtype: Its floating type; None means float32 on the CPU, and elsewhere the type it is stored in.
+
+    Raises:
+        ValueError: If a file is missing or damaged, or a tensor is missing, unknown, of the wrong shape or not finite.
+    """
+    path = Path(path)
+    check_files(path)
+    settings = read_json(path / CONFIG)
+    config = VisionLLMConfig.from_dict(settings)
+    kind = dtype or (torch.float32 if torch.device(device).type == "cpu" else getattr(torch, settings["dtype"]))
+    with _silence():
+        model, report = VisionLLMForConditionalGeneration.from_pretrained(
+            str(path),
+            config=config,
+            dtype=kind,
+            local_files_only=True,
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    for problem in ("missing", "unexpected", "mismatched"):
+        names = sorted(str(n[0] if isinstance(n, tuple) else n) for n in report[f"{problem}_keys"])
+        if names:
+            wrong = {"missing": "is missing", "unexpected": "is unknown", "mismatched": "has another shape"}[problem]
+            raise ValueError(
+                f"expected the weights of {path} to fit its {CONFIG}: {names[0]} {wrong} ({len(names)} such)"
+            )
+    check_finite(model.state_dict(), str(path))
+    return model.to(device).eval()
+
+
+def check_files(path: Path) -> None:
+    """Compare a folder with its manifest.
+
+    Raises:
+        ValueError: If the folder or one of its files is missing or damaged.
+    """
+    if not path.is_dir():
+        raise ValueError(f"expected a model folder, got {path}")
+    files = read_json(path / MANIFEST).get("files")
+    if not isinstance(files, Mapping) or CONFIG not in files:
+        raise ValueError(f"expected {path / MANIFEST} to list the files of a model, got {files}")
+    for name, wanted in files.items():
+        file = path / name
+        if Path(name).name != name or not file.is_file():
+            raise ValueError(f"expected file {name} in {path}, got none")
+        if file.stat().st_size != wanted["bytes"] or _sha256(file) != wanted["sha256"]:
+            raise ValueError(f"expected {file} as it was saved, got a damaged file")
+        if name.endswith(".safetensors"):
+            try:
+                with safe_open(file, "pt") as shard:
+                    shard.keys()
+            except SafetensorError as error:
+                raise ValueError(f"expected {file} to be a safetensors file: {error}") from error
+
+
+def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
+    """Refuse NaN and infinity.
+
+    Raises:
+        ValueError: Naming the first such tensor.
+    """
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ValueError(f"expected finite weights in {where}, got NaN or infinity in {name}")
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        ValueError: If the file is missing or holds something else.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ValueError(f"expected file {file.name} in {file.parent}, got none") from error
+    except ValueError as error:
+        raise ValueError(f"expected {file} to be JSON: {error}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"expected a JSON object in {file}, got {type(content).__name__}")
+    return content
+
+
+def _stored(model: VisionLLMForConditionalGeneration, dtype: torch.dtype | None) -> dict[str, Tensor]:
+    """Return the tensors to write; of those that share memory only the first."""
+    stored: dict[str, Tensor] = {}
+    seen: set[tuple[int, torch.Size]] = set()
+    for name, tensor in model.state_dict().items():
+        place = (tensor.data_ptr(), tensor.shape)
+        if tensor.numel() and place in seen:
+            continue
+        seen.add(place)
+        kind = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
+        stored[name] = tensor.detach().to("cpu", kind).contiguous()
+    check_finite(stored, "the model to save")
+    return stored
+
+
+def _write_shards(tensors: Mapping[str, Tensor], folder: Path, shard_bytes: int) -> None:
+    shards: list[dict[str, Tensor]] = [{}]
+    size = 0
+    for name, tensor in tensors.items():
+        if shards[-1] and size + tensor.nbytes > shard_bytes:
+            shards.append({})
+            size = 0
+        shards[-1][name] = tensor
+        size += tensor.nbytes
+    if len(shards) == 1:
+        save_file(shards[0], folder / SINGLE, metadata={"format": "pt"})
+        return
+    places: dict[str, str] = {}
+    for number, shard in enumerate(shards, 1):
+        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
+        save_file(shard, folder / file, metadata={"format": "pt"})
+        places |= dict.fromkeys(shard, file)
+    index = {"metadata": {"total_size": sum(t.nbytes for t in tensors.values())}, "weight_map": places}
+    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+
+
+def _write_manifest(folder: Path) -> None:
+    files = {f.name: {"bytes": f.stat().st_size, "sha256": _sha256(f)} for f in sorted(folder.iterdir()) if f.is_file()}
+    (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}, indent=2) + "\n", encoding="utf-8")
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _publish(building: Path, path: Path) -> None:
+    """Give a finished folder its name, once all of it is on the disk."""
+    for place in (*building.rglob("*"), building):
+        handle = os.open(place, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+    if path.exists():
+        retired = building.with_name(f"{building.name}.old")
+        path.rename(retired)
+        building.rename(path)
+        shutil.rmtree(retired)
+    else:
+        building.rename(path)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Switch the loader's progress bars and reports off; what they would say is raised."""
+    level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(level)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,209 @@
+"""The published VisionLLM v2 checkpoint: its names, its configuration and its slot ids, and ours.
+
+Nothing outside this folder knows the published names.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from visionllm.config import Quirks, VisionLLMConfig
+from visionllm.config.strict import pretrained_keys
+from visionllm.types import Route
+from visionllm.weights.published_detection import (
+    detection_config_from_published,
+    detection_from_published,
+    detection_to_published,
+)
+
+# One row a part: the beginning of the published name, and of ours.
+NAMES = (
+    ("vis_encoder.vision_model.", "vision_encoder."),
+    ("vl_bridge.", "projector.layers."),
+    ("llm.", "language_model."),
+    ("region_encoder.", "region_encoder."),
+    ("emb_embeddings_det.", "super_link.tables.det."),
+    ("emb_embeddings_pose.", "super_link.tables.pose."),
+    ("emb_embeddings_gen.", "super_link.tables.gen."),
+    ("emb_embeddings_edit.", "super_link.tables.edit."),
+)
+DETECTOR = ("gdino.", "decoders.detection.")
+OTHER_DECODERS = ("unipose.", "sd.", "ip2p.")
+
+TOKENS = (
+    "[PAD] <image> <im_patch> <region> <img> </img> <reg> </reg> <det> </det> <grd> </grd> "
+    "[DET] [GRD] [SEG] [POSE] [GEN] [EDIT] [EMB] [EMB2] [EMB3] [EMB4] [EMB5] [EMB6] [EMB7] [EMB8]"
+).split()
+"""The tokens that training added to the vocabulary, in the order of their ids."""
+SLOT_TOKENS = tuple(TOKENS[-8:])
+ROUTES = tuple(
+    Route(token=token, table=table, decoder=decoder)
+    for token, table, decoder in (
+        ("[DET]", "det", "detection"),
+        ("[GRD]", "det", "detection"),
+        ("[SEG]", "det", "detection"),
+        ("[POSE]", "pose", "pose"),
+        ("[GEN]", "gen", "generation"),
+        ("[EDIT]", "edit", "editing"),
+    )
+)
+DETECTOR_DEFAULTS: Mapping[str, Any] = {
+    "d_model": 256,
+    "num_queries": 900,
+    "num_feature_levels": 4,
+    "encoder_layers": 6,
+    "decoder_layers": 6,
+    "encoder_attention_heads": 8,
+    "encoder_ffn_dim": 2048,
+    "decoder_ffn_dim": 2048,
+    "encoder_n_points": 4,
+    "decoder_n_points": 4,
+    "positional_embedding_temperature": 20,
+    "dropout": 0.1,
+    "attention_dropout": 0.0,
+    "text_enhancer_dropout": 0.0,
+    "fusion_dropout": 0.0,
+    "fusion_droppath": 0.1,
+    "focal_alpha": 0.25,
+}
+"""What the published detector configuration means where it says nothing."""
+
+
+def released_token_ids(first: int = 32000) -> dict[str, int]:
+    """Return the ids of the added tokens, which follow the language model's own vocabulary."""
+    return {token: first + i for i, token in enumerate(TOKENS)}
+
+
+def config_from_published(
+    raw: Mapping[str, Any],
+    *,
+    token_ids: Mapping[str, int] | None = None,
+    sentence_end_ids: Sequence[int] = (),
+    quirks: Quirks | None = None,
+) -> VisionLLMConfig:
+    """Read the published configuration; decoders that this package lacks are left out, their slot tables are not.
+
+    Args:
+        raw: The published `config.json`.
+        token_ids: Ids of the added tokens; None means those of the 7B release.
+        sentence_end_ids: Ids that end a sentence in its tokenizer.
+        quirks: Faults to reproduce; None means those that the published numbers need.
+
+    Raises:
+        ValueError: If its vision encoder or language model is not CLIP and LLaMA.
+    """
+    quirks = Quirks.published() if quirks is None else quirks
+    ids = released_token_ids() if token_ids is None else dict(token_ids)
+    perception, pictures = raw["num_embs"], raw["num_embs_gen"]
+    return VisionLLMConfig(
+        vision_config=_nested(raw["vis_encoder_config"], "CLIPVisionModel", "clip_vision_model"),
+        text_config=_nested(raw["llm_config"], "LlamaForCausalLM", "llama"),
+        vision_layer=raw["vis_output_layer"],
+        projector={"kind": raw["vl_bridge_type"]},
+        pixel_shuffle=2 if raw["use_pixelshuffle"] else 1,
+        region_encoder={} if raw["use_region_encoder"] else None,
+        tables=[("det", perception), ("pose", perception), ("gen", pictures), ("edit", pictures)],
+        routes=ROUTES,
+        token_ids=ids,
+        sentence_end_ids=sentence_end_ids,
+        never_sampled_ids=() if quirks.slot_rows_sampled else [ids[token] for token in SLOT_TOKENS],
+        decoders={"detection": _detector(raw["gdino_config"])} if raw["use_gdino"] else {},
+        quirks=quirks,
+    )
+
+
+def _nested(raw: Mapping[str, Any], architecture: str, model_type: str) -> dict[str, Any]:
+    """Keep what the installed configuration class knows, under today's names."""
+    if list(raw["architectures"]) != [architecture]:
+        raise ValueError(f"expected architectures [{architecture}], got {raw['architectures']}")
+    plain = {k: v for k, v in raw.items() if k in pretrained_keys(model_type) and k not in ("dtype", "architectures")}
+    if model_type == "llama":
+        plain["rope_parameters"] = {"rope_type": "default", "rope_theta": raw.get("rope_theta", 10000.0)}
+    return plain | {"model_type": model_type}
+
+
+def _detector(raw: Mapping[str, Any]) -> dict[str, Any]:
+    return vars(detection_config_from_published({**DETECTOR_DEFAULTS, **raw}))
+
+
+def state_from_published(state: Mapping[str, Tensor], config: VisionLLMConfig) -> dict[str, Tensor]:
+    """Rename the published tensors; those of decoders that the configuration lacks are left out.
+
+    Raises:
+        ValueError: If a name is unknown.
+    """
+    ours: dict[str, Tensor] = {}
+    theirs, mine = DETECTOR
+    detector = {name.removeprefix(theirs): tensor for name, tensor in state.items() if name.startswith(theirs)}
+    if "detection" in config.decoders:
+        ours |= {mine + name: tensor for name, tensor in detection_from_published(detector).items()}
+    for name, tensor in state.items():
+        if name.startswith((theirs, *OTHER_DECODERS)) or name.endswith(("position_ids", "inv_freq")):
+            continue
+        renamed = _rename(name, NAMES)
+        if renamed is None:
+            raise ValueError(f"expected a parameter of the published model, got {name}")
+        if renamed.startswith("region_encoder.") and config.region_encoder is None:
+            continue
+        ours[renamed] = tensor
+    return ours
+
+
+def state_to_published(state: Mapping[str, Tensor], config: VisionLLMConfig) -> dict[str, Tensor]:
+    """Rename our tensors to the published names; a tensor that the published model shares appears under each name.
+
+    Raises:
+        ValueError: If a name is unknown there.
+    """
+    theirs, mine = DETECTOR
+    published: dict[str, Tensor] = {}
+    detector = {name.removeprefix(mine): tensor for name, tensor in state.items() if name.startswith(mine)}
+    if detector:
+        layers = int(config.decoders["detection"]["decoder_layers"])
+        published |= {theirs + name: tensor for name, tensor in detection_to_published(detector, layers).items()}
+    for name, tensor in state.items():
+        if name.startswith(mine):
+            continue
+        renamed = _rename(name, [(ours, left) for left, ours in NAMES])
+        if renamed is None:
+            raise ValueError(f"expected a parameter that the published model has too, got {name}")
+        published[renamed] = tensor
+    return published
+
+
+def _rename(name: str, rows: Sequence[tuple[str, str]]) -> str | None:
+    for left, right in rows:
+        if name.startswith(left):
+            return right + name.removeprefix(left)
+    return None
+
+
+def ids_from_published(input_ids: Tensor, config: VisionLLMConfig) -> Tensor:
+    """Replace the published slot ids after each routing token by ours; labels can be converted alike.
+
+    Args:
+        input_ids: int[B, T].
+        config: Names the published slot tokens among its `token_ids`.
+
+    Returns:
+        int[B, T].
+
+    Raises:
+        ValueError: If a routing token is not followed by all of its slots.
+    """
+    converted = input_ids.clone()
+    slot_rows = torch.tensor([config.token_ids[token] for token in SLOT_TOKENS], device=input_ids.device)
+    is_slot = torch.isin(input_ids, slot_rows)
+    for route in config.routes:
+        slots = config.slot_ids(route.table)
+        for row, position in (input_ids == config.token_ids[route.token]).nonzero().tolist():
+            places = slice(position + 1, position + 1 + len(slots))
+            found = int(is_slot[row, places].sum())
+            if found != len(slots):
+                raise ValueError(
+                    f"expected {len(slots)} slots after {route.token} at {position} of row {row}, got {found}"
+                )
+            converted[row, places] = torch.arange(slots.start, slots.stop, device=input_ids.device)
+    return converted

@@ -1,0 +1,90 @@
+import numpy as np
+import pytest
+import torch
+
+from visionllm.processing.chat import Group, Written
+from visionllm.processing.configuration import ROUTES
+from visionllm.processing.targets import detection_targets, owners, units
+from visionllm.types import DetectionTruth, Message, Routed, Sample, ask
+
+BY_TOKEN = {route.token: route for route in ROUTES}
+DOT, WORD = 1, 2
+
+
+def written(text: str) -> Written:
+    """Build a row from words: routing tokens open groups, `.` ends a sentence, everything else is a word."""
+    row = Written()
+    for word in text.split():
+        if word in BY_TOKEN:
+            row.groups.append(Group(token=word, position=len(row.ids), span=len(row.groups)))
+        row.ids.append(DOT if word == "." else WORD)
+    return row
+
+
+def sample(truth: DetectionTruth | None, routed: int = 2) -> Sample:
+    answer = Message("assistant", tuple(Routed("a", "[DET]") for _ in range(routed)))
+    return Sample(request=ask("?"), answer=answer, truth={} if truth is None else {"detection": truth})
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a b .", []),
+        ("a [DET]", [("detection", [0])]),
+        ("a [DET] , b [DET] .", [("detection", [0, 1])]),
+        ("a [DET] . b [DET]", [("detection", [0]), ("detection", [1])]),
+        ("a [DET] [GRD] [SEG]", [("detection", [0, 1, 2])]),
+        ("a [DET] b [GEN] c [DET]", [("detection", [0]), ("generation", [1]), ("detection", [2])]),
+        ("a [DET] b [POSE] c [POSE]", [("pose", [0, 1, 2])]),
+        ("a [GRD] b [POSE]", [("detection", [0]), ("pose", [1])]),
+        (". . [EDIT] .", [("editing", [0])]),
+    ],
+)
+def test_groups_of_a_sentence_are_decoded_together(text: str, expected: list[tuple[str, list[int]]]) -> None:
+    found = units(written(text), BY_TOKEN, {DOT})
+    assert [(decoder, [g.span for g in groups]) for decoder, groups in found] == expected
+
+
+def test_without_groups_nobody_owns_anything() -> None:
+    assert owners([], BY_TOKEN) == []
+
+
+def test_targets_are_relative_boxes_of_the_units_own_spans() -> None:
+    truth = DetectionTruth(
+        boxes=np.array([[0, 0, 10, 20], [5, 5, 15, 25], [1, 2, 3, 4]], np.float32),
+        class_ids=np.array([2, 0, 1]),
+        masks=np.stack([np.full((40, 20), i % 2 == 0) for i in range(3)]),
+    )
+    targets = detection_targets(sample(truth, 3), [1, 2], (40, 20), (20, 10))
+    torch.testing.assert_close(targets.boxes, torch.tensor([[0.25, 0.25, 0.5, 0.5], [0.1, 0.075, 0.1, 0.05]]))
+    assert targets.class_ids.tolist() == [1, 0]
+    assert targets.masks is not None
+    assert targets.masks.shape == (2, 20, 10)
+    assert targets.masks.all()
+
+
+def test_a_unit_without_objects_has_empty_targets() -> None:
+    truth = DetectionTruth(boxes=np.zeros((0, 4), np.float32), class_ids=np.zeros(0, np.int64))
+    targets = detection_targets(sample(truth), [0], (4, 4), (4, 4))
+    assert targets.boxes.shape == (0, 4)
+    assert targets.class_ids.shape == (0,)
+    assert targets.class_ids.dtype == torch.long
+    assert targets.masks is None
+
+
+def test_missing_truth_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected truth for the detection decoder, which the answer opens, got none"):
+        detection_targets(sample(None), [0], (4, 4), (4, 4))
+
+
+@pytest.mark.parametrize("span", [-1, 2])
+def test_truth_of_a_span_that_the_answer_lacks_is_refused(span: int) -> None:
+    truth = DetectionTruth(boxes=np.ones((1, 4), np.float32), class_ids=np.array([span]))
+    with pytest.raises(ValueError, match=rf"expected class_ids that name one of 2 routed spans, got \[{span}\]"):
+        detection_targets(sample(truth), [0], (4, 4), (4, 4))
+
+
+def test_masks_of_another_size_are_refused() -> None:
+    truth = DetectionTruth(boxes=np.ones((1, 4), np.float32), class_ids=np.array([0]), masks=np.ones((1, 4, 5), bool))
+    with pytest.raises(ValueError, match=r"expected masks of the picture's size \(4, 4\), got \(4, 5\)"):
+        detection_targets(sample(truth), [0], (4, 4), (4, 4))
