@@ -16,12 +16,10 @@ QUESTIONS = ("How many things are there?", "Is there a star?", "What colour is t
 def measure() -> list[Measurement]:
     """Compare on the embedded model, and on random weights that see a picture as 576 tokens."""
     picture = next(pictures())
-    embedded, wide = VisionLLM.load(), random_model()
+    embedded, wide = _speedup(VisionLLM.load(), picture), _speedup(random_model(), picture)
     return [
-        Measurement(name="opened picture, embedded", value=_speedup(embedded, picture), unit="x", at_least=1.1),
-        Measurement(
-            name=f"opened picture, {IMAGE_TOKENS} tokens", value=_speedup(wide, picture), unit="x", at_least=1.5
-        ),
+        Measurement(name="opened picture, embedded", value=embedded, unit="x", at_least=1.1),
+        Measurement(name=f"opened picture, {IMAGE_TOKENS} tokens", value=wide, unit="x", at_least=1.5),
     ]
 
 

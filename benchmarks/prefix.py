@@ -39,7 +39,7 @@ def counted_tokens(model: VisionLLM) -> Iterator[list[int]]:
         embeds = kwargs["inputs_embeds"]
         counts.append(embeds.shape[0] * embeds.shape[1])
 
-    hook = model.model.language_model.register_forward_pre_hook(count, with_kwargs=True)
+    hook = model.model.language_model.base_model.register_forward_pre_hook(count, with_kwargs=True)
     try:
         yield counts
     finally:

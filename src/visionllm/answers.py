@@ -1,4 +1,4 @@
-"""Generated ids and decoded results → an answer: text without structure, and instances that know which words routed to them."""
+"""Generated ids and decoded results → an answer: text without structure, and instances that know their words."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -63,8 +63,8 @@ def read_answer(
 ) -> Reading:
     """Read the ids of an answer.
 
-    Our own answers wrap what they route in `<det>…</det>`. Others are matched by the templates of known-class answers, else
-    the words since the last comma are taken. A `[GRD]` is called by the user's phrase.
+    Our own answers wrap what they route in `<det>…</det>`. Others are matched by the templates of known-class answers,
+    else the words since the last comma are taken. A `[GRD]` is called by the user's phrase.
 
     Args:
         ids: What the model wrote, slots included.
@@ -73,7 +73,8 @@ def read_answer(
         question: The words that were answered.
     """
     raw, marks = _marks(ids, vocabulary)
-    found = [_find(raw, previous, mark, prompts) for previous, mark in pairwise([None, *marks])]
+    begins = [0, *(mark.place for mark in marks)]
+    found = [_find(raw, begin, mark, prompts) for begin, mark in zip(begins, marks, strict=False)]
     gone = _idle_blanks(raw, found)
     text = "".join(letter for place, letter in enumerate(raw) if place not in gone)
 
@@ -83,11 +84,8 @@ def read_answer(
     routed = []
     for place in found:
         span = (moved(place.clause[0]), moved(place.clause[1]))
-        label = (
-            phrase_of(question, prompts)
-            if place.token == GROUNDING or place.words is None
-            else raw[slice(*place.words)]
-        )
+        by_user = place.token == GROUNDING or place.words is None
+        label = phrase_of(question, prompts) if by_user else raw[slice(*place.words)]
         routed.append(RoutedSpan(token=place.token, label=label, span=span, position=place.position))
     return Reading(text=text, parts=tuple(_parts(raw, found)) if found else (), routed=tuple(routed))
 
@@ -111,7 +109,7 @@ def phrase_of(question: str, prompts: Prompts = PUBLISHED) -> str:
 
 
 def attach(reading: Reading, units: Sequence[tuple[Detections, Sequence[int]]]) -> Detections | None:
-    """Give the results of an answer's units their labels and spans, and join them; `[GRD]` keeps its best instance only.
+    """Give the results of an answer's units their labels and spans, and join them; `[GRD]` keeps its best instance.
 
     Args:
         reading: The answer.
@@ -217,12 +215,11 @@ def _marks(ids: Sequence[int], vocabulary: Vocabulary) -> tuple[str, list[_Mark]
     return raw, marks
 
 
-def _find(raw: str, previous: _Mark | None, mark: _Mark, prompts: Prompts) -> _Found:
-    """Find the words that a routing token is about."""
+def _find(raw: str, first: int, mark: _Mark, prompts: Prompts) -> _Found:
+    """Find the words that a routing token is about; they begin at `first` or later."""
     if mark.wrapped is not None:
         words = mark.wrapped if mark.wrapped[0] < mark.wrapped[1] else None
         return _Found(token=mark.token, position=mark.position, place=mark.place, words=words, clause=mark.wrapped)
-    first = previous.place if previous is not None else 0
     before = raw[first : mark.place]
     leads = [answer.split("{routed}")[0] for answer in _known_answers(prompts)] + list(PUBLISHED_LEADS)
     lead = max((lead.strip() for lead in leads if before.lstrip().startswith(lead.strip())), key=len, default="")

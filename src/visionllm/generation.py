@@ -32,8 +32,8 @@ class GeneratedIds:
     """What the model wrote for one row.
 
     Attributes:
-        ids: Without padding and without the id that ends an answer. Every routing token is followed by all of its slots:
-            a group that the limit cut off is dropped.
+        ids: Without padding and without the id that ends an answer. Every routing token is followed by all of its
+            slots: a group that the limit cut off is dropped.
         finish_reason: "stop" if the model ended its answer, "length" if the limit did.
         tokens: Number of ids; slots don't count.
     """
@@ -58,7 +58,7 @@ def generate(
     Args:
         model: The model.
         inputs: Prompts, padded on the left.
-        options: For all rows, or one a row. Each row draws from its own seed, so its answer does not depend on the others.
+        options: For all rows, or one a row. Each row draws from its own seed: its answer does not depend on the others.
         encoded: What `model.encode_pictures` made of the batch's pictures, if it is at hand.
         cache: What the model kept of the ids that all prompts begin with, for rows alike in beams; it is used up.
         streamer: Gets the ids as they come; for one row.
@@ -75,6 +75,8 @@ def generate(
         return []
     if not inputs.attention_mask[:, -1].all():
         raise ValueError("expected prompts padded on the left, got padding at the end of a row")
+    if cache is not None and any(w.num_beams > 1 for w in wishes):
+        raise ValueError("expected one beam a row with a cache, got more")
     with torch.no_grad():
         prompt = model.embed_prompt(
             inputs.input_ids,
@@ -88,7 +90,7 @@ def generate(
     for beams in dict.fromkeys(w.num_beams for w in wishes):
         chosen = [i for i, wish in enumerate(wishes) if wish.num_beams == beams]
         group = [wishes[i] for i in chosen]
-        ids = _write(model, inputs, prompt, chosen, group, streamer, cancelled, cache)
+        ids = _write(model, inputs, prompt, chosen, group, cache=cache, streamer=streamer, cancelled=cancelled)
         for i, wish, row in zip(chosen, group, ids, strict=True):
             written[i] = cut(row, wish.max_new_tokens, model.config, end_ids(model))
     return [written[i] for i in range(rows)]
@@ -100,29 +102,31 @@ def _write(
     prompt: Tensor,
     chosen: list[int],
     wishes: list[Options],
+    *,
+    cache: Cache | None,
     streamer: BaseStreamer | None,
     cancelled: threading.Event | None,
-    cache: Cache | None,
 ) -> list[list[int]]:
     """Return the raw ids that some rows, alike in beams, continue with."""
     index = torch.tensor(chosen, device=inputs.input_ids.device)
     prompt_ids = inputs.input_ids[index]
     length = prompt_ids.shape[1]
-    room = model.config.text_config.max_position_embeddings - length
-    if room < 1:
-        raise ValueError(f"expected a prompt of fewer than {length + room} tokens, got {length}")
-    limits = torch.tensor([w.max_new_tokens for w in wishes])
-    most = int(limits.max()) * (1 + max(model.config.tables.values(), default=0))
+    real = inputs.attention_mask[index].sum(dim=-1)
+    context = int(model.config.text_config.max_position_embeddings)
+    if int(real.max()) >= context:
+        raise ValueError(f"expected a prompt of fewer than {context} tokens, the context, got {int(real.max())}")
+    limits = torch.tensor([w.max_new_tokens for w in wishes], device=real.device)
+    rooms = torch.minimum(context - real, limits * (1 + max(model.config.tables.values(), default=0)))
     ends = end_ids(model)
     pad = model.config.text_config.pad_token_id
     settings = GenerationConfig(
-        max_new_tokens=min(most, room),
+        max_new_tokens=int(rooms.max()),
         num_beams=wishes[0].num_beams,
         do_sample=False,
         eos_token_id=list(ends) or None,
         pad_token_id=pad if pad is not None else next(iter(ends), 0),
     )
-    stops = StoppingCriteriaList([TextLength(limits, length, model.config.text_vocab_size, cancelled)])
+    stops = StoppingCriteriaList([TextLength(limits, rooms, length, model.config.text_vocab_size, cancelled)])
     whole: Any = model.generate(
         input_ids=prompt_ids,
         attention_mask=inputs.attention_mask[index],
@@ -130,10 +134,10 @@ def _write(
         generation_config=settings,
         logits_processor=LogitsProcessorList([SeededSampling(wishes)] if any(w.temperature for w in wishes) else []),
         stopping_criteria=stops,
-        streamer=streamer,
         past_key_values=cache,
+        streamer=streamer,
     )
-    return whole[:, length:].tolist()
+    return [row[:most] for row, most in zip(whole[:, length:].tolist(), rooms.tolist(), strict=True)]
 
 
 def end_ids(model: VisionLLMForConditionalGeneration) -> frozenset[int]:
@@ -200,21 +204,26 @@ class TextLength(StoppingCriteria):
 
     Args:
         limits: int[B]. Largest number of new text ids a row.
+        rooms: int[B]. Largest number of new ids a row, slots included: what the context has room for.
         start: Length of the prompt.
         text_ids: Number V of text ids; slots follow and don't count.
         cancelled: Set by the caller to stop.
     """
 
-    def __init__(self, limits: Tensor, start: int, text_ids: int, cancelled: threading.Event | None = None) -> None:
-        self.limits, self.start, self.text_ids, self.cancelled = limits, start, text_ids, cancelled
+    def __init__(
+        self, limits: Tensor, rooms: Tensor, start: int, text_ids: int, cancelled: threading.Event | None = None
+    ) -> None:
+        self.limits, self.rooms, self.start = limits, rooms, start
+        self.text_ids, self.cancelled = text_ids, cancelled
 
-    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(self, input_ids: Tensor, scores: Any, **kwargs: Any) -> Any:
         """Return bool[rows]; rows may be beams, those of one prompt side by side."""
         if self.cancelled is not None and self.cancelled.is_set():
             return torch.ones(len(input_ids), dtype=torch.bool, device=input_ids.device)
-        counts = (input_ids[:, self.start :] < self.text_ids).sum(dim=-1)
-        limits = self.limits.to(input_ids.device).repeat_interleave(len(input_ids) // len(self.limits))
-        return counts >= limits
+        new = input_ids[:, self.start :]
+        beams = len(input_ids) // len(self.limits)
+        full = (new < self.text_ids).sum(dim=-1) >= self.limits.repeat_interleave(beams)
+        return full | (self.rooms.repeat_interleave(beams) <= new.shape[1])
 
 
 class SeededSampling(LogitsProcessor):
@@ -231,7 +240,7 @@ class SeededSampling(LogitsProcessor):
         self.wishes = list(wishes)
         self.generators = [torch.Generator().manual_seed(w.seed) for w in wishes]
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Return float[B, V + S]."""
         rows = []
         for row, wish, generator in zip(scores, self.wishes, self.generators, strict=True):
@@ -277,7 +286,7 @@ def stream(
     encoded: EncodedPictures | None = None,
     cache: Cache | None = None,
 ) -> Iterator[int | GeneratedIds]:
-    """Write the answer of one row, id by id, slots included; the last item is the whole.
+    """Write the answer of one row, id by id, slots included; the last item is the whole; see `generate`.
 
     Closing the iterator stops the generation after the running step.
 

@@ -24,9 +24,34 @@ from visionllm.weights.published import (
     state_to_published,
 )
 
-KEYS = (
-    "pad img imp reg boi eoi sor eor sod eod sog eog det grd seg pose gen edit emb emb2 emb3 emb4 emb5 emb6 emb7 emb8"
-).split()
+KEYS = [
+    "pad",
+    "img",
+    "imp",
+    "reg",
+    "boi",
+    "eoi",
+    "sor",
+    "eor",
+    "sod",
+    "eod",
+    "sog",
+    "eog",
+    "det",
+    "grd",
+    "seg",
+    "pose",
+    "gen",
+    "edit",
+    "emb",
+    "emb2",
+    "emb3",
+    "emb4",
+    "emb5",
+    "emb6",
+    "emb7",
+    "emb8",
+]
 READ = ("det", "grdseg", "region", "region_anyres", "region_mmic", "noregion_text", "pose", "t2i", "edit")
 DETECTED = ("det", "grdseg", "det_zero_pixels")
 FORCED = "gen_forced"
@@ -104,7 +129,7 @@ class Dictated(LogitsProcessor):
     def __init__(self, texts: Sequence[dict[int, int]], start: int, text_ids: int) -> None:
         self.texts, self.start, self.text_ids = texts, start, text_ids
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         for row, text in enumerate(self.texts):
             place = int((input_ids[row, self.start :] < self.text_ids).sum())
             if place in text:
@@ -150,15 +175,15 @@ def test_reading_gives_the_published_states_and_scores(
     golden: Golden, model: VisionLLMForConditionalGeneration, name: str
 ):
     case = case_of(golden, name, model)
-    read = model.read(case.inputs(), labels=case.labels(), logits_to_keep=0)
-    assert read.last_hidden_state is not None
-    assert read.logits is not None
-    assert_close(read.last_hidden_state, case.expected["hidden"], "hidden")
-    assert_close(read.logits[..., : model.config.text_vocab_size], case.expected["logits"], "logits")
-    assert bool((read.logits[..., model.config.text_vocab_size :] == float("-inf")).all())
-    if "labels" in case.given:
-        assert read.loss is not None
-        assert_close(read.loss, case.expected["loss"] - case.expected.get("tool_loss", torch.tensor(0.0)), "loss")
+    hidden, labels = model.states(case.inputs()), case.labels()
+    logits = model.logits(hidden)
+    assert_close(hidden, case.expected["hidden"], "hidden")
+    assert_close(logits[..., : model.config.text_vocab_size], case.expected["logits"], "logits")
+    assert bool((logits[..., model.config.text_vocab_size :] == float("-inf")).all())
+    if labels is not None:
+        loss = model.text_loss(hidden, labels)
+        assert loss is not None
+        assert_close(loss, case.expected["loss"] - case.expected.get("tool_loss", torch.tensor(0.0)), "loss")
 
 
 @pytest.mark.parametrize("name", READ)
@@ -215,18 +240,19 @@ def test_a_training_step_has_the_published_losses_and_gradients(golden: Golden):
     target = DetectionTargets(
         boxes=case.given["targets.0.boxes"], class_ids=class_ids(golden, case.given["targets.0.class_labels"])
     )
-    read = model.read(inputs, labels=inputs.labels)
-    assert read.loss is not None
-    assert read.last_hidden_state is not None
     assert inputs.images is not None
-    queries = model.super_link.gather(read.last_hidden_state, inputs)["detection"]
+    assert inputs.labels is not None
+    hidden = model.states(inputs)
+    queries = model.super_link.gather(hidden, inputs)["detection"]
     detector = model.decoders["detection"]
     assert isinstance(detector, DetectionDecoder)
     draws = Replayed(case.given)
     terms = detector.criterion(detector(queries, inputs.images, [target], draws), [target], draws)
     found = torch.stack([value * detector.criterion.weight(name) for name, value in terms.items()]).sum()
     assert_close(found, expected["loss_gdino"], "detector's loss")
-    loss = read.loss + found
+    text = model.text_loss(hidden, inputs.labels)
+    assert text is not None
+    loss = text + found
     assert_close(loss, expected["loss"], "loss")
     loss.backward()
     gradients = {n: p.grad if p.grad is not None else torch.zeros_like(p) for n, p in model.named_parameters()}
@@ -275,7 +301,7 @@ def test_generating_a_batch_of_rows_with_and_without_slots_gives_the_published_s
     case = case_of(golden, FORCED, model)
     whole = ids_from_published(case.given["full_ids"], model.config)
     prompt, length = case.ids, case.ids.shape[1]
-    plain = {i: 7 for i in range(whole.shape[1])}
+    plain = dict.fromkeys(range(whole.shape[1]), 7)
     written: Any = model.generate(
         input_ids=prompt.repeat(2, 1),
         pixel_values=case.given["images"].repeat(2, 1, 1, 1),

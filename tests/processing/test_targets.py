@@ -4,7 +4,7 @@ import torch
 
 from visionllm.processing.chat import Group, Written
 from visionllm.processing.configuration import ROUTES
-from visionllm.processing.targets import detection_targets, owners, units
+from visionllm.processing.targets import detection_targets, detection_truth, owners, units
 from visionllm.types import DetectionTruth, Message, Routed, Sample, ask
 
 BY_TOKEN = {route.token: route for route in ROUTES}
@@ -55,7 +55,7 @@ def test_targets_are_relative_boxes_of_the_units_own_spans() -> None:
         class_ids=np.array([2, 0, 1]),
         masks=np.stack([np.full((40, 20), i % 2 == 0) for i in range(3)]),
     )
-    targets = detection_targets(sample(truth, 3), [1, 2], (40, 20), (20, 10))
+    targets = detection_targets(truth, [1, 2], (40, 20), (20, 10))
     torch.testing.assert_close(targets.boxes, torch.tensor([[0.25, 0.25, 0.5, 0.5], [0.1, 0.075, 0.1, 0.05]]))
     assert targets.class_ids.tolist() == [1, 0]
     assert targets.masks is not None
@@ -65,7 +65,7 @@ def test_targets_are_relative_boxes_of_the_units_own_spans() -> None:
 
 def test_a_unit_without_objects_has_empty_targets() -> None:
     truth = DetectionTruth(boxes=np.zeros((0, 4), np.float32), class_ids=np.zeros(0, np.int64))
-    targets = detection_targets(sample(truth), [0], (4, 4), (4, 4))
+    targets = detection_targets(truth, [0], (4, 4), (4, 4))
     assert targets.boxes.shape == (0, 4)
     assert targets.class_ids.shape == (0,)
     assert targets.class_ids.dtype == torch.long
@@ -74,17 +74,17 @@ def test_a_unit_without_objects_has_empty_targets() -> None:
 
 def test_missing_truth_is_refused() -> None:
     with pytest.raises(ValueError, match="expected truth for the detection decoder, which the answer opens, got none"):
-        detection_targets(sample(None), [0], (4, 4), (4, 4))
+        detection_truth(sample(None))
 
 
 @pytest.mark.parametrize("span", [-1, 2])
 def test_truth_of_a_span_that_the_answer_lacks_is_refused(span: int) -> None:
     truth = DetectionTruth(boxes=np.ones((1, 4), np.float32), class_ids=np.array([span]))
     with pytest.raises(ValueError, match=rf"expected class_ids that name one of 2 routed spans, got \[{span}\]"):
-        detection_targets(sample(truth), [0], (4, 4), (4, 4))
+        detection_truth(sample(truth))
 
 
 def test_masks_of_another_size_are_refused() -> None:
     truth = DetectionTruth(boxes=np.ones((1, 4), np.float32), class_ids=np.array([0]), masks=np.ones((1, 4, 5), bool))
     with pytest.raises(ValueError, match=r"expected masks of the picture's size \(4, 4\), got \(4, 5\)"):
-        detection_targets(sample(truth), [0], (4, 4), (4, 4))
+        detection_targets(truth, [0], (4, 4), (4, 4))

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, ClassVar, Self
 
 from transformers import CONFIG_MAPPING, AutoConfig, PreTrainedConfig
 
@@ -14,7 +14,6 @@ IMAGE_TOKEN = "<im_patch>"
 REGION_TOKEN = "<region>"
 
 SubConfig = Mapping[str, Any] | PreTrainedConfig
-SubConfigT = TypeVar("SubConfigT", bound=PreTrainedConfig)
 
 _OWN = (
     "vision_config",
@@ -47,14 +46,15 @@ class VisionLLMConfig(PreTrainedConfig):
         vision_config: Any Hugging Face vision encoder.
         text_config: Any Hugging Face causal language model; its `vocab_size` V counts text ids only.
         vision_layer: Index into the encoder's hidden states whose features the language model reads.
-        vision_position: `"sine"` adds a sine embedding of row and column to feature maps, for encoders that tell the language
-            model nothing about places; `"none"` adds nothing.
+        vision_position: `"sine"` adds a sine embedding of row and column to feature maps, for encoders that tell the
+            language model nothing about places; `"none"` adds nothing.
         vision_prefix_tokens: Tokens before the patches (the class token) that are dropped; maps [B, C, H, W] have none.
         projector: Plain data of a `ProjectorConfig`; widths come from the other configurations.
         pixel_shuffle: 2 joins each square of 2×2 neighbouring features into one, 1 joins none.
         region_encoder: Plain data of a `RegionEncoderConfig`, or None for a model without region prompts.
         region_levels: Indices into the encoder's hidden states that the region encoder reads.
-        tables: Slots Q of each slot table, such as `{"det": 4}` or `[("det", 4)]`; ids follow the text vocabulary in this order.
+        tables: Slots Q of each slot table, such as `{"det": 4}` or `[("det", 4)]`; their ids follow the text vocabulary,
+            in this order.
         routes: The routing tokens, the table each draws from and the decoder it opens.
         token_ids: Ids of structure tokens by name; routing tokens, `<im_patch>` and `<region>` among them.
         sentence_end_ids: Ids that end a sentence, and with it a unit of query groups.
@@ -67,7 +67,8 @@ class VisionLLMConfig(PreTrainedConfig):
     """
 
     model_type = "visionllm"
-    sub_configs = {"text_config": AutoConfig, "vision_config": AutoConfig}
+    # newer versions make a property of this class attribute, and read a plain one all the same
+    sub_configs: ClassVar[dict[str, type]] = {"text_config": AutoConfig, "vision_config": AutoConfig}  # pyright: ignore[reportIncompatibleMethodOverride]
 
     def __init__(
         self,
@@ -224,7 +225,7 @@ class VisionLLMConfig(PreTrainedConfig):
 def _sub_config(given: SubConfig | None, model_type: str, path: str) -> PreTrainedConfig:
     if isinstance(given, PreTrainedConfig):
         return given
-    raw = {"model_type": model_type} if given is None else dict(given)
+    raw: dict[str, Any] = {"model_type": model_type} if given is None else dict(given)
     check_pretrained(raw, path)
     return CONFIG_MAPPING[raw["model_type"]](**{k: v for k, v in raw.items() if k != "model_type"})
 

@@ -1,6 +1,6 @@
 """A closed schema for configuration files: a key that nobody knows is refused, never ignored.
 
-A configuration file is written by others. Hugging Face configurations take any key, and some keys choose code to run, so
+A configuration file is written by others. Hugging Face configurations take any key, and some keys choose code to run:
 the raw JSON is checked here before a configuration class sees it.
 """
 
@@ -122,7 +122,7 @@ def check_pretrained(raw: Mapping[str, Any], path: str) -> None:
 
 
 def build(cls: type[ConfigT], raw: Mapping[str, Any], path: str) -> ConfigT:
-    """Build a frozen configuration from plain data: unknown keys are refused, lists become tuples, nested ones are built.
+    """Build a frozen configuration from plain data: unknown keys are refused, lists become tuples.
 
     Raises:
         ValueError: With the full path, if a key is unknown or a value does not fit.
@@ -139,7 +139,7 @@ def build(cls: type[ConfigT], raw: Mapping[str, Any], path: str) -> ConfigT:
 
 def _value(hint: Any, value: Any, path: str) -> Any:
     options = get_args(hint) if get_origin(hint) in (Union, types.UnionType) else (hint,)
-    nested = [o for o in options if is_dataclass(o)]
+    nested = [o for o in options if isinstance(o, type) and is_dataclass(o)]
     if nested and isinstance(value, Mapping):
         return build(nested[0], value, path)
     if isinstance(value, Mapping) and "model_type" in value:

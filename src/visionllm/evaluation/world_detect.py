@@ -35,7 +35,8 @@ class DetectBenchmark(WorldBenchmark):
 
     Known classes: all kinds of the world in one pass with every score kept; and one phrase with attributes a pass, half
     of them absent, as class-agnostic AP over (picture, phrase) pairs. Free: AP of the instances that the answers
-    return, by kind where kinds were asked for and by (picture, label) pairs otherwise.
+    return, by kind where kinds were asked for and by (picture, label) pairs otherwise; and how often an answer routes
+    nothing where nothing is to be found.
     """
 
     name: ClassVar[str] = "world_detect"
@@ -92,7 +93,7 @@ class DetectBenchmark(WorldBenchmark):
         if family in _BY_KIND:
             self._free["detect"].add(asked.picture, *_by_kind(asked, found))
         elif family == "detect-nothing":
-            self._refusals.add(asked.picture, len(found) == 0)
+            self._refusals.add(asked.picture, not found.routes)
         else:
             table = "attribute" if family == "detect-attribute" else family
             add_pairs(self._free[table], asked.picture, asked.labels, asked.truth, found)

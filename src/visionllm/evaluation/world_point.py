@@ -55,7 +55,7 @@ class PointBenchmark(WorldBenchmark):
             return
         found = truth.found_in(result)
         if truth.truth is None:
-            self._tally("refusal_free").add(truth.picture, len(found) == 0)
+            self._tally("refusal_free").add(truth.picture, not found.routes)
             return
         told = np.array(labels_of(found), dtype=str)
         order = [np.flatnonzero(told == label) for label in truth.labels]

@@ -13,7 +13,6 @@ from visionllm.evaluation.world import Asked, WorldBenchmark, WorldSetting, by_p
 from visionllm.types import Detections, DetectionTruth
 
 NOTHING = "refer-nothing"
-# A phrase counts as routed to nothing unless this token opened the decoder.
 _TOKEN = "[GRD]"
 
 
@@ -29,12 +28,12 @@ class _Sheet:
         self.refusal = Tally(pictures)
         self._generalised = Tally(pictures)
 
-    def add(self, asked: Asked, found: Detections) -> None:
-        """Judge the best instance; none stands for a refusal."""
+    def add(self, asked: Asked, found: Detections, *, refused: bool) -> None:
+        """Judge the best instance, or whether a phrase was refused that fits nothing."""
         picture = asked.picture
         if asked.truth is None:
-            self.refusal.add(picture, len(found) == 0)
-            self._generalised.add(picture, len(found) == 0)
+            self.refusal.add(picture, refused)
+            self._generalised.add(picture, refused)
             return
         tallies, (inside, union) = self.families[asked.sample.family], _mask_overlap(found, asked.masks[0])
         tallies["p50"].add(picture, _box_overlap(found, asked.truth) >= 0.5)
@@ -70,7 +69,8 @@ class ReferBenchmark(WorldBenchmark):
     """P@.5, cIoU, gIoU and the refusal of phrases that fit nothing.
 
     Both modes hear the same phrases: a question in free mode, the phrase alone in known-class mode, and the same
-    threshold decides in both. A refused phrase that fits something counts as a miss. `refer` holds the means over the
+    threshold decides in both. A phrase is refused in free mode if the answer doesn't route to `[GRD]`, and in known-class
+    mode if nothing reaches the threshold; refusing a phrase that fits something is a miss. `refer` holds the means over the
     families with a target; its gIoU is generalised: a phrase that fits nothing counts 1 if refused and 0 otherwise.
 
     Source: GRES, arXiv:2306.00968 (gIoU, cIoU).
@@ -100,11 +100,11 @@ class ReferBenchmark(WorldBenchmark):
     def update(self, truth: Asked, result: Any) -> None:
         """Judge what was found."""
         if truth.known:
-            self._sheets["known"].add(truth, result)
+            self._sheets["known"].add(truth, result, refused=len(result) == 0)
         else:
             found = truth.found_in(result)
             routed = np.array([route == _TOKEN for route in found.routes], dtype=bool)
-            self._sheets["free"].add(truth, found.select(routed[found.class_ids]))
+            self._sheets["free"].add(truth, found.select(routed[found.class_ids]), refused=_TOKEN not in found.routes)
 
     def compute(self) -> Scores:
         """Return the means under `refer`, then P@.5, cIoU and mean IoU by family."""

@@ -49,8 +49,8 @@ def packed_mask(attention_mask: Tensor, turn_ids: Tensor, dtype: torch.dtype) ->
         dtype: Of the attention scores.
 
     Returns:
-        float[B, 1, T, T]. 0 where token i (row) sees token j (column), the lowest number of `dtype` elsewhere. Padding sees
-        itself, so that no row of the attention is empty.
+        float[B, 1, T, T]. 0 where token i (row) sees token j (column), the lowest number of `dtype` elsewhere. Padding
+        sees itself, so that no row of the attention is empty.
     """
     same = (turn_ids[:, :, None] == turn_ids[:, None, :]) | (turn_ids[:, None, :] == 0)
     seen = (same & attention_mask.bool()[:, None, :]).tril()

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForCausalLM, Cache, PreTrainedModel
-from transformers.modeling_outputs import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from visionllm.config import VisionLLMConfig
 from visionllm.decoders.base import Decoder
@@ -31,18 +31,18 @@ class VisionLLMOutput(ModelOutput):
     """What one forward pass returns.
 
     Attributes:
+        last_hidden_state: float[B, T, D], after the final norm.
         loss: float[]. Mean next-token loss over supervised text positions, if labels were given and any counts.
         logits: float[B, kept, V + S]. −inf at slots; None in training, unless `logits_to_keep` asks for them.
         past_key_values: The cache, if one was asked for.
-        last_hidden_state: float[B, T, D], after the final norm.
         hidden_states: Of the language model, if asked for.
         attentions: Of the language model, if asked for.
     """
 
+    last_hidden_state: Tensor
     loss: Tensor | None = None
     logits: Tensor | None = None
     past_key_values: Cache | None = None
-    last_hidden_state: Tensor | None = None
     hidden_states: tuple[Tensor, ...] | None = None
     attentions: tuple[Tensor, ...] | None = None
 
@@ -74,7 +74,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         self.projector = build_projector(config)
         self.region_encoder = build_region_encoder(config)
         self.super_link = SuperLink(config)
-        self.decoders: Mapping[str, Decoder[Any]] = build_decoders(config)  # pyright: ignore[reportAttributeAccessIssue]
+        self.decoders = build_decoders(config)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -91,6 +91,17 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
     def get_output_embeddings(self) -> nn.Module:
         """Return the language model's head, which knows text ids only."""
         return self.language_model.get_output_embeddings()
+
+    def decoder(self, name: str) -> Decoder[Any]:
+        """Return the decoder of a name.
+
+        Raises:
+            ValueError: If the model has no such decoder.
+        """
+        found = self.decoders[name] if name in self.decoders else None
+        if not isinstance(found, Decoder):
+            raise ValueError(f"expected a decoder among {list(self.decoders)}, got {name!r}")
+        return found
 
     def encode_pictures(self, pixel_values: Tensor, splits: Tensor) -> EncodedPictures:
         """Run the vision encoder and the projector.
@@ -118,7 +129,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         )
 
     def _arranged(self, features: Tensor) -> Tensor:
-        """Return float[S, N, C'] for patches float[S, N, C] or maps float[S, C, h, w]: placed, joined and in reading order."""
+        """Return float[S, N, C'] for patches float[S, N, C] or maps float[S, C, h, w]: placed and joined."""
         if features.ndim == 3 and self.config.pixel_shuffle == 1:
             return features
         grid = as_map(features)
@@ -254,21 +265,15 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
                 encoded=encoded,
             )
         else:
-            written = input_ids[:, prompt_embeds.shape[1] :]
-            tail = self.super_link.embed(written, self.get_input_embeddings())
-            embeds = torch.cat([prompt_embeds.to(tail.dtype), tail], dim=1) if written.shape[1] else prompt_embeds
-        mask = attention_mask
+            written = self.super_link.embed(input_ids[:, prompt_embeds.shape[1] :], self.get_input_embeddings())
+            embeds = torch.cat([prompt_embeds.to(written.dtype), written], dim=1)
         if packed:
-            if turn_ids is None:
-                raise ValueError("expected turn_ids with packed rows, got none")
-            real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask
-            position_ids = packed_positions(real, turn_ids)
-            mask = packed_mask(real, turn_ids, embeds.dtype)
+            attention_mask, position_ids = _packed_layout(input_ids, attention_mask, turn_ids, embeds.dtype)
         elif position_ids is None and attention_mask is not None:
             position_ids = token_positions(attention_mask)[:, -input_ids.shape[1] :]
         read = self.language_model.base_model(
             inputs_embeds=embeds,
-            attention_mask=mask,
+            attention_mask=attention_mask,
             position_ids=position_ids,
             past_key_values=past_key_values,
             use_cache=bool(use_cache),
@@ -305,21 +310,35 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         return F.cross_entropy(logits.float(), following[counts])
 
     def read(self, inputs: ModelInputs, **options: Any) -> VisionLLMOutput:
-        """Run `forward` on a batch; nothing is scored unless `logits_to_keep` says so."""
-        given = {f.name: getattr(inputs, f.name) for f in fields(inputs) if f.name != "images"}
-        given |= {"labels": None} | options
-        if given.get("encoded") is not None:
-            given["pixel_values"] = None
-        return self(**given)
+        """Run `forward` on a batch.
+
+        Args:
+            inputs: The batch; its labels are left out, unless `options` name them.
+            options: Further arguments of `forward`, such as `encoded`, `use_cache` or `logits_to_keep`.
+        """
+        given = {f.name: getattr(inputs, f.name) for f in fields(inputs) if f.name not in ("images", "labels")}
+        return self(**given | options)
+
+    def states(self, inputs: ModelInputs, encoded: EncodedPictures | None = None) -> Tensor:
+        """Read a batch without scoring anything.
+
+        Args:
+            inputs: The batch.
+            encoded: What `encode_pictures` made of its pictures, if it is at hand.
+
+        Returns:
+            float[B, T, D]. The last hidden states, after the final norm.
+        """
+        nothing = torch.arange(0, device=inputs.input_ids.device)
+        return self.read(inputs, encoded=encoded, logits_to_keep=nothing).last_hidden_state
 
     def queries(self, inputs: ModelInputs, encoded: EncodedPictures | None = None) -> dict[str, Queries]:
-        """Return the queries of each decoder that finished rows route to: one pass, no scores.
+        """Return the queries of each decoder that finished rows route to; see `states`.
 
         Raises:
             ValueError: If a routed turn has no decoder image.
         """
-        read = self.read(inputs, encoded=encoded, logits_to_keep=torch.arange(0, device=inputs.input_ids.device))
-        return self.super_link.gather(_present(read.last_hidden_state), inputs)
+        return self.super_link.gather(self.states(inputs, encoded), inputs)
 
     def compute_losses(
         self,
@@ -341,12 +360,13 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         Raises:
             ValueError: If a target belongs to no unit of its decoder, or there are no pictures to decode on.
         """
-        read = self.read(inputs, labels=inputs.labels)
-        losses = {} if read.loss is None else {"text": read.loss}
+        hidden = self.states(inputs)
+        text = None if inputs.labels is None else self.text_loss(hidden, inputs.labels)
+        losses = {} if text is None else {"text": text}
         wanted = {name: given for name, given in targets.items() if given}
         if not wanted:
             return losses
-        gathered = self.super_link.gather(_present(read.last_hidden_state), inputs)
+        gathered = self.super_link.gather(hidden, inputs)
         for name, given in wanted.items():
             queries = gathered.get(name)
             units = [] if queries is None else unit_places(queries)
@@ -356,7 +376,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
                 raise ValueError(f"expected pictures for decoder {name!r}, got none")
             chosen = [i for i, place in enumerate(units) if place in given]
             aims = [given[units[i]] for i in chosen]
-            terms = self.decoders[name].loss(select_units(queries, chosen), inputs.images, aims, generator)
+            terms = self.decoder(name).loss(select_units(queries, chosen), inputs.images, aims, generator)
             losses |= {f"{name}/{term}": value for term, value in terms.items()}
         return losses
 
@@ -382,12 +402,16 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             for option in dict.fromkeys(wished):
                 chosen = [i for i, wish in enumerate(wished) if wish == option]
                 part = select_units(given, chosen)
-                found |= zip(chosen, self.decoders[name].decode(part, images, option), strict=True)
+                found |= zip(chosen, self.decoder(name).decode(part, images, option), strict=True)
             results[name] = [found[i] for i in range(len(rows))]
         return results
 
 
-def _present(value: Tensor | None) -> Tensor:
-    if value is None:
-        raise ValueError("expected hidden states from the language model, got none")
-    return value
+def _packed_layout(
+    input_ids: Tensor, attention_mask: Tensor | None, turn_ids: Tensor | None, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Return the mask float[B, 1, T, T] and the positions int[B, T] of packed rows."""
+    if turn_ids is None:
+        raise ValueError("expected turn_ids with packed rows, got none")
+    real = torch.ones_like(input_ids, dtype=torch.bool) if attention_mask is None else attention_mask
+    return packed_mask(real, turn_ids, dtype), packed_positions(real, turn_ids)

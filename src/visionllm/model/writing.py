@@ -1,5 +1,6 @@
 """What `generate` must know: pictures are read once, slots are forced, and the id space is one."""
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
@@ -13,15 +14,22 @@ PROMPT_ONLY = (*PICTURES, "turn_ids", "turn_images", "packed")
 
 
 class SlotGenerationMixin(GenerationMixin):
-    """The hooks of `generate`; whoever calls it, be it a pipeline or an adapter's wrapper, gets them too."""
+    """The hooks of `generate`; whoever calls it, be it a pipeline or an adapter's wrapper, gets them too.
+
+    (The type stubs bind the hooks to a protocol that names attributes of every model there is; no class has them all.)
+    """
 
     config: VisionLLMConfig
+    embed_prompt: Callable[..., Tensor]
 
-    def embed_prompt(self, input_ids: Tensor, **pictures: Any) -> Tensor:
-        """Return float[B, T, D], with pictures and regions in their places."""
-        raise TypeError(f"expected a model that embeds prompts, got {type(self).__name__}")
+    def generate(self, *args: Any, **kwargs: Any) -> Any:
+        """Write on; the arguments are those of Hugging Face's `generate` and of `forward`, by name.
 
-    def _expand_inputs_for_generation(  # pyright: ignore[reportIncompatibleMethodOverride]  # static in older versions
+        Pictures go in as `pixel_values` and `splits`, regions as `region_masks` and `region_pictures`.
+        """
+        return super().generate(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def _expand_inputs_for_generation(
         self,
         expand_size: int = 1,
         is_encoder_decoder: bool = False,
@@ -38,15 +46,15 @@ class SlotGenerationMixin(GenerationMixin):
         pictures = {name: given[name] for name in PICTURES if given[name] is not None}
         if pictures and input_ids is not None:
             model_kwargs["prompt_embeds"] = self.embed_prompt(input_ids, **pictures)
-        return super()._expand_inputs_for_generation(
+        return super()._expand_inputs_for_generation(  # pyright: ignore[reportAttributeAccessIssue]
             expand_size=expand_size, is_encoder_decoder=is_encoder_decoder, input_ids=input_ids, **model_kwargs
         )
 
-    def prepare_inputs_for_generation(self, input_ids: Tensor, **kwargs: Any) -> dict[str, Any]:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def prepare_inputs_for_generation(self, input_ids: Tensor, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """Hand the embedded prompt over where its tokens are read, which with a cache is only once."""
         prompt_embeds = kwargs.pop("prompt_embeds", None)
         cache = kwargs.get("past_key_values")
-        inputs = super().prepare_inputs_for_generation(input_ids, **kwargs)
+        inputs = super().prepare_inputs_for_generation(input_ids, *args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         if prompt_embeds is not None:
             unread = prompt_embeds[:, cache.get_seq_length() if cache is not None else 0 :]
             inputs["prompt_embeds"] = unread if unread.shape[1] else None
@@ -54,7 +62,7 @@ class SlotGenerationMixin(GenerationMixin):
 
     def _get_logits_processor(self, *args: Any, **kwargs: Any) -> LogitsProcessorList:
         """Put slot forcing behind every other processor."""
-        processors = super()._get_logits_processor(*args, **kwargs)
+        processors = super()._get_logits_processor(*args, **kwargs)  # pyright: ignore[reportAttributeAccessIssue]
         processors.append(SlotForcing(self.config))
         return processors
 

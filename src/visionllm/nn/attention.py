@@ -169,6 +169,6 @@ class DeformableAttention(nn.Module):
         if references.shape[-1] == 4:
             locations = centres + offsets * (references[:, :, None, :, None, 2:] * (0.5 / self.points))
         else:
-            sizes_wh = torch.tensor([(w, h) for h, w in shapes], dtype=query.dtype, device=query.device)
+            sizes_wh = torch.tensor([(w, h) for h, w in shapes], dtype=centres.dtype, device=query.device)
             locations = centres + offsets / sizes_wh[:, None]
         return self.output(deformable_attention(values, shapes, locations, weights))

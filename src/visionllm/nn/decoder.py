@@ -116,13 +116,13 @@ class DeformableDecoder(nn.Module):
 
         Args:
             x: float[B, N, D]. Content of the object queries.
-            boxes: float[B, N, 4]. (cx, cy, w, h), in [0, 1] of the real picture.
+            boxes: float32[B, N, 4]. (cx, cy, w, h), in [0, 1] of the real picture.
             memory: What they look at.
             visible: bool, broadcast to [B, heads, N, N]. True where a query sees another; None lets all see all.
 
         Returns:
-            For each layer, the normalised states float[B, N, D], the predicted boxes float[B, N, 4], and the boxes that
-            guide the next layer, float[B, N, 4].
+            For each layer, the normalised states float[B, N, D], the predicted boxes float32[B, N, 4], and the boxes that
+            guide the next layer, float32[B, N, 4].
         """
         share = memory.real_share.repeat(1, 1, 2)[:, None]
         finest = memory.finest_share.repeat(1, 2)[:, None]
@@ -131,10 +131,10 @@ class DeformableDecoder(nn.Module):
         for layer in self.layers:
             guide = guide.detach()
             base = inverse_sigmoid(guide, self.eps)
-            positions = self.position_head(box_embedding(guide * finest, x.shape[-1] // 2))
+            positions = self.position_head(box_embedding(guide * finest, x.shape[-1] // 2).to(x.dtype))
             x = layer(x, positions, guide[:, :, None] * share, memory, visible)
             states.append(self.norm(x))
-            predictions.append(torch.sigmoid(self.box_head(states[-1]) + base))
-            guide = torch.sigmoid(self.box_head(x) + base)
+            predictions.append(torch.sigmoid(self.box_head(states[-1]).float() + base))
+            guide = torch.sigmoid(self.box_head(x).float() + base)
             guides.append(guide)
         return states, predictions, guides

@@ -105,7 +105,7 @@ def noisy_queries(
     shifted = _shift(torch.cat(list(boxes)).repeat(2 * groups, 1), negative, settings.box_noise, draws)
     total = 2 * groups * most
     content = text.new_zeros(len(counts), total, text.shape[-1]).index_put((units, slots), text[units, labels])
-    logits = text.new_zeros(len(counts), total, 4).index_put((units, slots), inverse_sigmoid(shifted))
+    logits = shifted.new_zeros(len(counts), total, 4).index_put((units, slots), inverse_sigmoid(shifted))
     return NoisyQueries(content=content, boxes=logits, groups=groups, truths=most, counts=counts)
 
 

@@ -15,7 +15,7 @@ class Proposals:
 
     Attributes:
         states: float[B, S, D]. Normalised projections of the tokens, compared with the query groups.
-        boxes: float[B, S, 4]. Logits of (cx, cy, w, h).
+        boxes: float32[B, S, 4]. Logits of (cx, cy, w, h).
         usable: bool[B, S]. True on real tokens whose prior box lies inside the picture.
     """
 
@@ -50,7 +50,7 @@ class ProposalHead(nn.Module):
         usable = pyramid.mask & ((prior > 0.01) & (prior < 0.99)).all(-1)
         prior = torch.where(usable.unsqueeze(-1), prior, 0.5)
         states = self.norm(self.project(memory.masked_fill(~usable.unsqueeze(-1), 0)))
-        return Proposals(states=states, boxes=self.box_head(states) + torch.logit(prior), usable=usable)
+        return Proposals(states=states, boxes=self.box_head(states).float() + torch.logit(prior), usable=usable)
 
 
 def best_tokens(scores: Tensor, usable: Tensor, count: int) -> tuple[Tensor, Tensor]:

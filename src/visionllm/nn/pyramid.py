@@ -25,7 +25,7 @@ class Pyramid(Batch):
         mask: bool[B, S]. True on real cells.
         positions: float[B, S, D]. Sine embedding of the place plus the level's embedding.
         shapes: (height, width) of each level.
-        real_wh: float[B, L, 2]. (width, height) of the real cells of each level.
+        real_wh: float32[B, L, 2]. (width, height) of the real cells of each level.
         finest_hw: int[B, 2]. (height, width) of the finest level on each picture's own canvas.
         pixels: float[B, C, h, w]. The map that feeds only the pixel decoder.
         pixels_hw: int[B, 2]. (height, width) of that map on each picture's own canvas.
@@ -179,7 +179,7 @@ class FeaturePyramid(nn.Module):
             place = grid_embedding(mask, level.shape[1], temperature=self.temperature) + embedding
             tokens.append(level.flatten(2).transpose(1, 2))
             masks.append(mask.flatten(1))
-            positions.append(place.flatten(1, 2))
+            positions.append(place.flatten(1, 2).to(level.dtype))
             shapes.append((level.shape[2], level.shape[3]))
             real.append(torch.stack([mask[:, 0].sum(1), mask[:, :, 0].sum(1)], dim=-1))
         return Pyramid(
@@ -187,7 +187,7 @@ class FeaturePyramid(nn.Module):
             mask=torch.cat(masks, dim=1),
             positions=torch.cat(positions, dim=1),
             shapes=tuple(shapes),
-            real_wh=torch.stack(real, dim=1).to(tokens[0].dtype),
+            real_wh=torch.stack(real, dim=1).float(),
             finest_hw=sizes([p.levels[0] for p in parts]),
             pixels=paste([p.pixels for p in parts], groups),
             pixels_hw=sizes([p.pixels for p in parts]),

@@ -79,7 +79,7 @@ class Core:
     Attributes:
         model: The model.
         processor: Its processor.
-        deterministic: Results don't depend on the batch in any bit: each row is read alone, and decoders run one by one.
+        deterministic: Results don't depend on the batch in any bit: rows are read alone, decoders run one by one.
         drawings_only: The model was trained on drawings, and says so when it sees a photo.
     """
 

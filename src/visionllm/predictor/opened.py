@@ -44,6 +44,7 @@ class Questions:
         self.core, self.image = core, image
 
     def prepare(self, requests: Sequence[Request], answers: Sequence[Sequence[Part] | None] | None = None) -> Prepared:
+        """Turn requests about the picture into tensors."""
         return self.core.prepare(requests, answers)
 
     def ask(

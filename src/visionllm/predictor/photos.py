@@ -24,19 +24,17 @@ def shaded_share(image: Image.Image) -> float:
     """Return the share of a picture that is shaded, in [0, 1].
 
     Drawings are made of a ground (plain, a gradient, paper, noise), flat areas and sharp edges. What is neither, softly
-    changing places off the ground, is hardly there in drawings and everywhere in photos. Measured on 600 drawn pictures:
-    median 0.00, 99th percentile 0.07; twelve photos and crops of them: median 0.17.
+    changing places off the ground, is hardly there in drawings and everywhere in photos. Measured on 600 drawn
+    pictures: median 0.01, 99th percentile 0.07; on twelve photos and crops of them: median 0.17.
     """
     # A median takes paper grain, noise and compression away and leaves edges sharp.
     smooth = _reduced(_reduced(image.convert("RGB"), _SPECKLE_SIDE).filter(ImageFilter.MedianFilter(5)), _SIDE)
-    highest, lowest = (
-        np.asarray(smooth.filter(f(3)), dtype=np.int16) for f in (ImageFilter.MaxFilter, ImageFilter.MinFilter)
-    )
+    highest = np.asarray(smooth.filter(ImageFilter.MaxFilter(3)), dtype=np.int16)
+    lowest = np.asarray(smooth.filter(ImageFilter.MinFilter(3)), dtype=np.int16)
     change = (highest - lowest).max(axis=-1)
     soft = (change >= _SHADES[0]) & (change < _SHADES[1])
-    return float(
-        (soft & ~_ground(np.asarray(smooth, dtype=np.float64)))[1:-1, 1:-1].sum() / max(soft[1:-1, 1:-1].size, 1)
-    )
+    shaded = (soft & ~_ground(np.asarray(smooth, dtype=np.float64)))[1:-1, 1:-1]
+    return float(shaded.mean()) if shaded.size else 0.0
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:

@@ -14,7 +14,7 @@ from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core
 from visionllm.predictor.opened import OpenedImage, Questions, class_passes
 from visionllm.processing import VisionLLMProcessor, known_class_answer, known_class_question, open_picture
-from visionllm.types import Answer, Detections, Message, Options, Picture, Region, Request, ask
+from visionllm.types import Answer, Detections, Message, Options, Region, Request, ask
 from visionllm.weights import load_model
 
 ImageLike = Image.Image | str | PathLike[str] | bytes
@@ -26,15 +26,15 @@ EMBEDDED = Path(__file__).resolve().parents[1] / "assets"
 class VisionLLM:
     """A model with its processor, ready to answer.
 
-    *Free* mode writes an answer and decodes what it routes: `ask`, `chat`, `answer`, `stream`, `describe_region`, `caption`.
-    *Known-class* mode reads all classes in one pass and writes nothing: `detect`, `segment`, `refer`, `segment_regions`.
-    `open` encodes a picture once for many questions.
+    *Free* mode writes an answer and decodes what it routes: `ask`, `chat`, `answer`, `stream`, `describe_region`,
+    `caption`. *Known-class* mode reads all classes in one pass and writes nothing: `detect`, `segment`, `refer`,
+    `segment_regions`. `open` encodes a picture once for many questions.
 
     Args:
         model: The network.
         processor: Its processor.
-        deterministic: Results don't depend in any bit on what else is in a batch: decoders run one by one, which is slower.
-            Otherwise boxes may differ by less than 0.01 px.
+        deterministic: Results don't depend in any bit on what else is in a batch: decoders run one by one, which is
+            slower. Otherwise boxes may differ by less than 0.01 px.
         drawings_only: Say so when a picture looks like a photo.
 
     Raises:
@@ -173,8 +173,8 @@ class VisionLLM:
 
         Args:
             image: The picture.
-            classes: Names such as `"star"` or `"red star"`. More than one pass holds are read in several passes that share
-                the picture.
+            classes: Names such as `"star"` or `"red star"`. More than one pass holds are read in several passes that
+                share the picture.
             options: Threshold, overlaps and number of instances; `Options(threshold=0)` returns everything.
 
         Raises:
@@ -203,7 +203,7 @@ class VisionLLM:
         Raises:
             ValueError: As `detect`; or if there are not as many lists as pictures.
         """
-        lists = [classes] * len(images) if _is_names(classes) else list(classes)
+        lists = _lists(classes, len(images))
         if len(lists) != len(images):
             raise ValueError(f"expected {len(images)} lists of classes, one a picture, got {len(lists)}")
         most = self.processor.config.classes_per_pass
@@ -280,9 +280,7 @@ class VisionLLM:
         prompts = self.processor.config.prompts
         answers = [known_class_answer(some, prompt=prompts.detect_answer) for some in names]
         requests = [
-            Request(
-                (Message("user", (Picture(open_picture(image)), known_class_question(some, prompts.detect))),), options
-            )
+            ask(known_class_question(some, prompts.detect), open_picture(image), options=options)
             for image, some in zip(images, names, strict=True)
         ]
         return self._core.known(self._core.prepare(requests, answers), answers, names)
@@ -305,8 +303,12 @@ def find_model(model: str | PathLike[str] | None = None) -> Path:
     return Path(name)
 
 
-def _is_names(classes: Sequence[str] | Sequence[Sequence[str]]) -> bool:
-    return not classes or isinstance(classes, str) or any(isinstance(some, str) for some in classes)
+def _lists(classes: Sequence[str] | Sequence[Sequence[str]], count: int) -> list[Sequence[str]]:
+    """Return one list of names a picture, where one list may serve all."""
+    names = [some for some in classes if isinstance(some, str)]
+    if isinstance(classes, str) or len(names) == len(classes):
+        return [classes if isinstance(classes, str) else names] * count
+    return [some for some in classes if not isinstance(some, str)]
 
 
 def _starts(count: int, batch_size: int) -> range:

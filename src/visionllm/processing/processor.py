@@ -11,7 +11,7 @@ from visionllm.processing.chat import Written, write
 from visionllm.processing.checks import check_answer, check_request
 from visionllm.processing.configuration import ProcessorConfig
 from visionllm.processing.decoder_images import resized_hw
-from visionllm.processing.targets import TrainBatch, Unit, detection_targets, units
+from visionllm.processing.targets import TrainBatch, Unit, detection_targets, detection_truth, units
 from visionllm.processing.tiles import split_count
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.types import Part, Request, Sample
@@ -170,6 +170,6 @@ class VisionLLMProcessor:
                 raise ValueError(f"expected a picture for the answer's {groups[0].token}, got none")
             picture = row.pictures[row.turn_pictures[turn]]
             size_hw = (picture.height, picture.width)
-            target = detection_targets(sample, spans, size_hw, resized_hw(size_hw, config.decoder))
+            target = detection_targets(detection_truth(sample), spans, size_hw, resized_hw(size_hw, config.decoder))
             found.append((groups[0].position, target))
         return found

@@ -9,7 +9,7 @@ import torch
 
 from visionllm.processing.chat import Group, Written
 from visionllm.processing.decoder_images import resize_masks
-from visionllm.types import Routed, Sample
+from visionllm.types import DetectionTruth, Routed, Sample
 from visionllm.types.tensors import Batch, DetectionTargets, ModelInputs, Route
 
 
@@ -71,26 +71,19 @@ def units(
 
 
 def detection_targets(
-    sample: Sample, spans: Sequence[int], size_hw: tuple[int, int], resized_hw: tuple[int, int]
+    truth: DetectionTruth, spans: Sequence[int], size_hw: tuple[int, int], resized_hw: tuple[int, int]
 ) -> DetectionTargets:
-    """Turn the part of a sample's truth that belongs to one unit into tensors.
+    """Turn the part of the truth that belongs to one unit into tensors.
 
     Args:
-        sample: Its truth covers the whole answer.
+        truth: Of the whole answer.
         spans: Number, among the routed spans of the answer, of each query group of the unit.
         size_hw: (height, width) of the original picture.
         resized_hw: (height, width) of its real pixels in the `ImageBatch`.
 
     Raises:
-        ValueError: If there is no truth, its masks are not of the picture's size, or it names a span the answer lacks.
+        ValueError: If the masks are not of the picture's size.
     """
-    truth = sample.truth.get("detection")
-    if truth is None:
-        raise ValueError("expected truth for the detection decoder, which the answer opens, got none")
-    routed = sum(isinstance(part, Routed) for part in sample.answer.parts)
-    if len(truth.class_ids) and not 0 <= truth.class_ids.min() <= truth.class_ids.max() < routed:
-        ids = sorted(set(truth.class_ids.tolist()))
-        raise ValueError(f"expected class_ids that name one of {routed} routed spans, got {ids}")
     if truth.masks is not None and truth.masks.shape[1:] != size_hw:
         raise ValueError(f"expected masks of the picture's size {size_hw}, got {truth.masks.shape[1:]}")
     keep = np.isin(truth.class_ids, spans)
@@ -101,3 +94,19 @@ def detection_targets(
     masks = None if truth.masks is None else torch.from_numpy(resize_masks(truth.masks[keep], resized_hw))
     class_ids = torch.tensor([group_of[int(i)] for i in truth.class_ids[keep]], dtype=torch.long)
     return DetectionTargets(boxes=boxes, class_ids=class_ids, masks=masks)
+
+
+def detection_truth(sample: Sample) -> DetectionTruth:
+    """Return the detector's truth of a sample whose answer opens it.
+
+    Raises:
+        ValueError: If there is none, or it names a span that the answer lacks.
+    """
+    truth = sample.truth.get("detection")
+    if truth is None:
+        raise ValueError("expected truth for the detection decoder, which the answer opens, got none")
+    routed = sum(isinstance(part, Routed) for part in sample.answer.parts)
+    if len(truth.class_ids) and not 0 <= truth.class_ids.min() <= truth.class_ids.max() < routed:
+        ids = sorted(set(truth.class_ids.tolist()))
+        raise ValueError(f"expected class_ids that name one of {routed} routed spans, got {ids}")
+    return truth

@@ -8,7 +8,8 @@ language model as a chat model, the decoders joined to it, and the decoders alon
 
 from visionllm.config import VisionLLMConfig
 from visionllm.processing import DecoderImageConfig, ProcessorConfig, VisionImageConfig, VisionLLMProcessor
-from visionllm.training.stages import Stage
+from visionllm.recipes.tiny_stages import STAGES
+from visionllm.training.recipe import Recipe
 from visionllm.types.tensors import Route
 
 SIDE = 128
@@ -31,16 +32,16 @@ _TOWER = {
 
 DETECTION = {
     "backbone": _TOWER | {"out_features": ["stage1", "stage2", "stage3"]},
-    "width": 128,
+    "width": 96,
     "levels": 2,
     "encoder_layers": 2,
     "decoder_layers": 3,
     "heads": 4,
     "text_heads": 4,
-    "encoder_ffn": 384,
-    "decoder_ffn": 384,
-    "text_ffn": 256,
-    "fusion_width": 128,
+    "encoder_ffn": 256,
+    "decoder_ffn": 256,
+    "text_ffn": 192,
+    "fusion_width": 96,
     "mask_width": 64,
     "object_queries": 48,
     "query_content": "memory",
@@ -104,28 +105,11 @@ def model_config(processor: VisionLLMProcessor) -> VisionLLMConfig:
     )
 
 
-TALK = {
-    "caption": 1.5, "existence": 1, "count": 1.5, "colour": 1, "kind": 1, "fill": 1, "size": 1, "relation": 1.5, "verify": 1,
-    "multi-turn": 1, "chat": 0.4,
-}  # fmt: skip
-REGION = {
-    "region-caption": 1.5,
-    "region-recognition": 1.5,
-    "region-question": 1,
-    "region-choice": 1,
-    "region-compare": 1,
-}
-ROUTED = {
-    "detect-one": 0.5, "detect-several": 0.5, "detect-everything": 0.3, "detect-nothing": 0.6, "detect-attribute": 1,
-    "count-with-boxes": 0.5, "count-like-marked": 0.5, "grounded-caption": 0.7, "detect-and-describe": 0.5,
-    "segment-instances": 0.5, "refer-attribute": 1, "refer-relation": 1, "refer-ordinal": 1, "refer-reasoning": 0.6,
-    "refer-nothing": 0.8, "segment-point": 0.5, "segment-scribble": 0.5, "segment-box": 0.5, "segment-mask": 0.5,
-    "segment-several": 0.7, "known-classes": 0.7,
-}  # fmt: skip
-
-STAGES: tuple[Stage, ...] = (
-    Stage(
-        name="tower", objective="tower", steps=3000, pictures=32, rates={"*": 2e-3}, decay=0.05, ema=0.998, clip=5.0,
-        warmup=0.04, seed=0,
-    ),
-)  # fmt: skip
+RECIPE = Recipe(
+    name="tiny",
+    processor=processor_config(),
+    model=model_config,
+    stages=STAGES,
+    vocabulary=VOCABULARY,
+    corpus=TOKENIZER_LINES,
+)

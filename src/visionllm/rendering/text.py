@@ -22,7 +22,7 @@ class Word:
 
 
 def wrap(text: str, width: float, face: ImageFont.FreeTypeFont) -> list[list[Word]]:
-    """Break a text into lines of at most `width` pixels, at white space and inside words that are longer than a line."""
+    """Break a text into lines of at most `width` pixels, at blanks and inside words that are longer than a line."""
     lines: list[list[Word]] = []
     offset = 0
     for paragraph in text.split("\n"):

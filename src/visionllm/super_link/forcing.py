@@ -28,7 +28,7 @@ class SlotForcing(LogitsProcessor):
         self.forbidden = torch.zeros(config.id_space, dtype=torch.bool)
         self.forbidden[[*prompt_only, *config.never_sampled_ids]] = True
 
-    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(self, input_ids: Tensor, scores: Tensor) -> Tensor:
         """Leave only the forced id, with score 0, in rows that owe a slot; forbid what is never written in the others.
 
         Args:

@@ -50,7 +50,7 @@ class SuperLink(nn.Module):
         first = self.config.text_vocab_size
         is_slot = input_ids >= first
         text = embed_tokens(input_ids.masked_fill(is_slot, 0))
-        weights = [table.get_parameter("weight") for table in self.tables.values()]
+        weights: list[Tensor] = [table.get_parameter("weight") for table in self.tables.values()]
         rows = weights[0] if len(weights) == 1 else torch.cat(weights)
         slots = F.embedding((input_ids - first).clamp_min(0), rows).to(text)
         return torch.where(is_slot[..., None], slots, text)

@@ -1,7 +1,8 @@
 """A stand-in for the language model while the detector learns: what is asked for, as slot states.
 
-Published detectors come pretrained with a text tower of their own. The embedded one learns from `AimEncoder`, which knows
-only the attributes of the world and boxes; later the language model learns to write the same states into its slots.
+Published detectors come pretrained with a text tower of their own. The embedded one learns from `AimEncoder`, which
+knows only the attributes of the world and boxes; later the language model learns to write
+the same states into its slots.
 """
 
 import math

@@ -1,6 +1,6 @@
 """The detector as an expert: it learns classes, attributes and places of drawn objects from `AimEncoder`."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,13 +10,18 @@ from PIL import Image
 from torch import Tensor, nn
 
 from visionllm.data.world import draw_picture
+from visionllm.data.world.families.base import truth_of
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase, speakable
 from visionllm.data.world.scene import KINDS, WorldObject, WorldPicture
 from visionllm.decoders.detection import DetectionDecoder
-from visionllm.processing.decoder_images import DecoderImageConfig, decoder_batch, resize_masks
+from visionllm.processing.decoder_images import DecoderImageConfig, decoder_batch
+from visionllm.processing.targets import detection_targets
 from visionllm.training.aims import Aim, AimEncoder, Place, aim_codes
-from visionllm.types import Options
+from visionllm.training.augment import varied
+from visionllm.types import Detections, DetectionTruth, Options
 from visionllm.types.tensors import DetectionTargets, ImageBatch, Queries
+
+Judge = Callable[[Sequence[DetectionTruth], Sequence[Detections]], Mapping[str, float]]
 
 
 class ExpertDetector(nn.Module):
@@ -74,7 +79,7 @@ def class_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], Hits]:
 
 
 def attribute_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], Hits]:
-    """Draw one to six phrases of one to three attributes, taken from objects of the picture; two in five are spoilt in one word."""
+    """Draw one to six phrases of one to three attributes of objects; two in five are spoilt in one word."""
     objects = picture.scene.objects
     phrases = [Phrase()] if rng.random() < 0.1 else []
     for _ in range(int(rng.integers(1, 7))):
@@ -128,16 +133,25 @@ class ExpertObjective:
         pictures: Pictures a batch.
         seed: Index of the first picture in the training split, in units of 10⁸.
         photos: Draw on photo backgrounds too.
+        judge: Scores what was found beside the truth.
     """
 
-    def __init__(self, *, images: DecoderImageConfig, pictures: int, seed: int = 1, photos: bool = True) -> None:
-        self.images, self.pictures, self.seed, self.photos = images, pictures, seed, photos
+    def __init__(
+        self,
+        *,
+        images: DecoderImageConfig,
+        pictures: int,
+        seed: int = 1,
+        photos: bool = True,
+        judge: Judge | None = None,
+    ) -> None:
+        self.images, self.pictures, self.seed, self.photos, self.judge = images, pictures, seed, photos, judge
 
     def batch(self, index: int) -> ExpertBatch:
         """Make the batch of step `index`."""
         first = self.seed * 10**8 + index * self.pictures
-        drawn = [draw_picture(first + i, split="train", photos=self.photos) for i in range(self.pictures)]
         rng = default_rng([self.seed, index])
+        drawn = [varied(draw_picture(first + i, split="train", photos=self.photos), rng) for i in range(self.pictures)]
         units: list[list[Aim]] = []
         found: list[tuple[int, Hits]] = []
         for number, picture in enumerate(drawn):
@@ -156,9 +170,12 @@ class ExpertObjective:
     ) -> ExpertBatch:
         images = decoder_batch([Image.fromarray(p.pixels) for p in drawn], self.images)
         codes, places, mask = aim_codes(units)
-        targets = [
-            object_targets(drawn[number], hits, tuple(images.resized_hw[number].tolist())) for number, hits in found
-        ]
+        targets = []
+        for (number, hits), aims in zip(found, units, strict=True):
+            size_hw = drawn[number].scene.size_hw
+            truth = truth_of(_by_aim(hits, len(aims)), size_hw)
+            height, width = images.resized_hw[number].tolist()
+            targets.append(detection_targets(truth, range(len(aims)), size_hw, (height, width)))
         return ExpertBatch(
             images=images,
             images_of=torch.tensor([number for number, _ in found]),
@@ -175,37 +192,24 @@ class ExpertObjective:
         return module.detector.loss(module.queries(batch), batch.images, batch.targets)
 
     @torch.no_grad()
-    def scores(self, module: nn.Module, pictures: int = 200) -> dict[str, float]:
-        """Return box and mask AP on the validation split with all kinds listed."""
+    def scores(self, module: nn.Module, pictures: int = 200) -> Mapping[str, float]:
+        """Return what the judge says of the validation split with all kinds listed; nothing without a judge."""
         if not isinstance(module, ExpertDetector):
             raise TypeError(f"expected an ExpertDetector, got {type(module).__name__}")
-        from visionllm.training.average_precision import average_precision
-
+        if self.judge is None:
+            return {}
         aims = [Aim(Phrase(kind=kind)) for kind in KINDS]
-        truths, results = [], []
+        truths: list[DetectionTruth] = []
+        results: list[Detections] = []
         for first in range(0, pictures, self.pictures):
-            drawn = [draw_picture(first + i, split="validation") for i in range(self.pictures)]
-            found = [(n, [(o, KINDS.index(o.kind)) for o in p.scene.objects]) for n, p in enumerate(drawn)]
+            drawn = [draw_picture(first + i, split="validation", photos=self.photos) for i in range(self.pictures)]
+            found = [(n, _hits(picture, aims)) for n, picture in enumerate(drawn)]
             batch = self._tensors(drawn, [aims] * len(drawn), found)
-            results += module.detector.decode(
-                module.queries(batch), batch.images, Options(threshold=0.0, max_instances=100)
-            )
-            truths += [(p, hits) for p, (_, hits) in zip(drawn, found, strict=True)]
-        return average_precision(
-            [[(o.box, k, o.mask) for o, k in hits] for _, hits in truths], [p.scene.size_hw for p, _ in truths], results
-        )
+            results += module.detector.decode(module.queries(batch), batch.images, Options(threshold=0.0))
+            truths += [truth_of(_by_aim(hits, len(aims)), drawn[n].scene.size_hw) for n, hits in found]
+        return self.judge(truths, results)
 
 
-def object_targets(
-    picture: WorldPicture, hits: Sequence[tuple[WorldObject, int]], resized: tuple[int, ...]
-) -> DetectionTargets:
-    """Return the targets of objects, each with the query group that should find it."""
-    height, width = picture.scene.size_hw
-    corners = np.array([o.box for o, _ in hits], np.float32).reshape(-1, 4) / np.float32([width, height, width, height])
-    boxes = np.concatenate([(corners[:, :2] + corners[:, 2:]) / 2, corners[:, 2:] - corners[:, :2]], axis=1)
-    masks = np.stack([o.mask for o, _ in hits]) if hits else np.zeros((0, height, width), np.bool_)
-    return DetectionTargets(
-        boxes=torch.from_numpy(boxes),
-        class_ids=torch.tensor([k for _, k in hits], dtype=torch.int64),
-        masks=torch.from_numpy(resize_masks(masks, (resized[0], resized[1]))),
-    )
+def _by_aim(hits: Hits, count: int) -> list[list[WorldObject]]:
+    """Return the objects of each aim."""
+    return [[thing for thing, aim in hits if aim == k] for k in range(count)]

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 class Objective(Protocol):
     """Batches and losses of one stage.
 
-    `batch` is a pure function of its index, so that a run can be resumed at any step and workers can make batches ahead.
+    `batch` is a pure function of its index: a run can be resumed at any step, and workers can make batches ahead.
     """
 
     def batch(self, index: int) -> Any:

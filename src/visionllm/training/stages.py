@@ -16,16 +16,18 @@ class Stage:
         objective: What is learnt, such as `"tower"` or `"tasks"`; see `visionllm.training.objectives`.
         steps: Number of optimiser steps.
         pictures: Pictures a step.
-        rates: Learning rate by parameter name pattern (shell style, the first match counts); what no pattern matches is frozen.
+        rates: Learning rate by parameter name pattern (shell style, first match counts); what none matches is frozen.
         mixture: Relative weight of each task family; empty where the objective has no questions.
         questions: Questions packed with each picture.
+        units: At most so many units a step teach the detector; 0 leaves it out.
+        link_weight: Weight of the loss that draws slot states towards what an expert detector was asked with.
         warmup: Share of the steps in which the learning rate rises, in [0, 1).
         decay: Weight decay of matrices; vectors have none.
         ema: Decay of the averaged weights that are saved as the result; 0 saves the last weights.
         clip: Largest gradient norm.
         floor: Learning rate at the end of the cosine, as a share of the peak.
         seed: Seed of pictures, questions and noise.
-        start: Names of parts copied before the stage, target pattern by source, such as `{"vision_encoder": "decoders.detection.backbone"}`.
+        start: Parts taken over from earlier stages: name of the part here, then `stage:name` there.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -38,6 +40,8 @@ class Stage:
     rates: Mapping[str, float]
     mixture: Mapping[str, float] = field(default_factory=dict)
     questions: int = 6
+    units: int = 0
+    link_weight: float = 0.0
     warmup: float = 0.03
     decay: float = 0.01
     ema: float = 0.0

@@ -18,6 +18,7 @@ from visionllm.processing import VisionLLMProcessor
 from visionllm.processing.targets import TrainBatch
 from visionllm.super_link import select_units
 from visionllm.training.aims import Aim, AimEncoder, aim_codes
+from visionllm.training.augment import varied
 from visionllm.training.expert import place_of
 from visionllm.types import Routed, Sample
 from visionllm.types.tensors import Queries
@@ -29,7 +30,7 @@ class TaskBatch:
 
     Attributes:
         batch: For the model.
-        codes: int[U, K, 4], places: float[U, K, 4], aimed: bool[U, K]. The aims of the groups of each unit; see `aim_codes`.
+        codes: int[U, K, 4], places: float[U, K, 4], aimed: bool[U, K]. Aims of the groups of each unit; see `aim_codes`.
     """
 
     batch: TrainBatch
@@ -39,7 +40,7 @@ class TaskBatch:
 
 
 def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim]:
-    """Return what each routed span of an answer aims at: the attributes in its words, or the place of the one thing it means."""
+    """Return what each routed span of an answer aims at: attributes in its words, or the place of one thing."""
     words = {adjective_of(word): (name, word) for name, values in ATTRIBUTES.items() for word in values}
     spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
     truth = sample.truth.get("detection")
@@ -116,12 +117,14 @@ class TaskObjective:
         self.weights = weights / weights.sum()
 
     def samples(self, index: int, *, split: str = "train") -> list[tuple[WorldPicture, list[Sample]]]:
-        """Return the rows of a step: a picture and its questions; questions without a picture have a row of their own."""
+        """Return the rows of a step: a picture and its questions; questions without a picture stand apart."""
         first = self.seed * 10**8 + index * self.pictures
         rng = np.random.default_rng([self.seed, index])
         rows = []
         for number in range(first, first + self.pictures):
             picture = draw_picture(number, split=split, photos=self.photos)
+            if split == "train":
+                picture = varied(picture, rng)
             families = rng.choice(self.names, size=self.questions, p=self.weights).tolist()
             drawn = [make_sample(picture, family, int(rng.integers(2**31))) for family in families]
             seen = [s for s in drawn if s is not None and s.request.pictures]
@@ -164,7 +167,7 @@ class TaskObjective:
 
     @torch.no_grad()
     def scores(self, module: nn.Module, steps: int = 4) -> dict[str, float]:
-        """Return the text loss, and the share of answers whose every token is foreseen, by family, on the validation split."""
+        """Return the share of answers whose every token is foreseen, by family, on the validation split."""
         if not isinstance(module, LinkedModel):
             raise TypeError(f"expected a LinkedModel, got {type(module).__name__}")
         right: dict[str, list[int]] = {}

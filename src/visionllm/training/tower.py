@@ -1,7 +1,7 @@
 """Dense supervision of the picture tower: which object covers each cell, and what it is.
 
-A small encoder learns to recognise by being told, for every cell of its feature maps, the kind, colour, fill and size of the
-object there and where its box lies. The heads are thrown away afterwards; the encoder is what the recipe keeps.
+A small encoder learns to recognise by being told, for every cell of its feature maps, the kind, colour, fill and size
+of the object there and where its box lies. The heads are thrown away afterwards; the encoder is what the recipe keeps.
 """
 
 from collections.abc import Mapping
@@ -37,7 +37,7 @@ class DenseTower(nn.Module):
         self.heads = nn.ModuleList(nn.Conv2d(c, sum(self.widths) + 4, 1) for c in channels)
 
     def forward(self, pixel_values: Tensor) -> list[dict[str, Tensor]]:
-        """Read float[B, 3, H, W]; return one dictionary a map: logits float[B, classes, h, w], and `box` float[B, 4, h, w]."""
+        """Read float[B, 3, H, W]; return, for each map, logits float[B, classes, h, w], and `box` float[B, 4, h, w]."""
         maps = self.encoder(pixel_values).feature_maps
         readings = []
         for features, head in zip(maps, self.heads, strict=True):
@@ -70,8 +70,9 @@ def _cells(owners: NDArray[np.uint8], count: int, stride: int) -> NDArray[np.int
 def dense_targets(picture: WorldPicture, side: int, strides: tuple[int, ...]) -> list[dict[str, NDArray[Any]]]:
     """Return what each cell should read, one dictionary a stride.
 
-    Kind is 0 for background and k + 1 for `KINDS[k]`; the other readings and `box` (left, top, right, bottom distances from the
-    cell's centre as shares of the side) count only on cells of an object; ignored cells are −100, or NaN in `box`.
+    Kind is 0 for background and k + 1 for `KINDS[k]`; the other readings and `box` (left, top, right, bottom distances
+    from the cell's centre as shares of the side) count only on cells of an object; ignored
+    cells are −100, or NaN in `box`.
     """
     objects = picture.scene.objects
     height, width = picture.scene.size_hw

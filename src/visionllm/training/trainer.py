@@ -183,9 +183,13 @@ class Trainer:
         self.module.train()
         logs = SummaryWriter(str(options.folder / "logs"))
         bar = Progress(
-            TextColumn(stage.name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.fields[note]}"),
+            TextColumn(stage.name),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
             disable=options.quiet,
-        )  # fmt: skip
+        )
         with bar, logs:
             task = bar.add_task(stage.name, total=stage.steps, completed=state.step, note="")
             saved = started = time.monotonic()

@@ -31,7 +31,8 @@ class DetectionTruth:
         if self.boxes.shape != (n, 4) or len(self.class_ids) != n or (self.masks is not None and len(self.masks) != n):
             masks = None if self.masks is None else self.masks.shape
             raise ValueError(
-                f"expected boxes [N, 4], class_ids [N] and masks [N, H, W], got {self.boxes.shape}, {self.class_ids.shape} and {masks}"
+                "expected boxes [N, 4], class_ids [N] and masks [N, H, W], "
+                f"got {self.boxes.shape}, {self.class_ids.shape} and {masks}"
             )
 
 

@@ -54,10 +54,10 @@ class ModelInputs(Batch):
         input_ids: int[B, T]. Text vocabulary first, then slot ids; see `visionllm.super_link`.
         attention_mask: bool[B, T]. True on real tokens; padded on the left for generation, on the right for training.
         turn_ids: int[B, T]. 0 before the first question (system words and shared pictures), k inside the k-th turn.
-        turn_images: int[B, M]. Index in `images` of the picture that turn k decodes on, in column k; −1 where there is none.
+        turn_images: int[B, M]. Index in `images` of the picture that turn k decodes on, in column k; −1 for none.
         pixel_values: float[S, 3, h, w]. All splits of all pictures of the batch in the order of their tokens, or None.
         splits: int[P]. Number of splits of each picture; the last split of a picture is the whole picture.
-        region_masks: float[R, h, w]. 1 inside each region, at the size of a split, in the order of their tokens, or None.
+        region_masks: float[R, h, w]. 1 inside each region, at the size of a split, in token order, or None.
         region_pictures: int[R]. Index into `splits` of the picture each region is on.
         images: Decoder images, or None when no decoder can be asked.
         labels: int[B, T]. Next-token targets, −100 where ignored, or None outside training.

@@ -1,7 +1,7 @@
 """One folder that holds a whole model: configuration, weights, processor, and a list of what must be there.
 
-Weights are safetensors, never pickles. A folder appears whole or not at all, and a folder that is damaged is refused with
-the name of the file or tensor.
+Weights are safetensors, never pickles. A folder appears whole or not at all, and a damaged one is refused with the name
+of the file or tensor.
 """
 
 import hashlib
@@ -92,7 +92,7 @@ def load_model(
     config = VisionLLMConfig.from_dict(settings)
     kind = dtype or (torch.float32 if torch.device(device).type == "cpu" else getattr(torch, settings["dtype"]))
     with _silence():
-        model, report = VisionLLMForConditionalGeneration.from_pretrained(
+        loaded: Any = VisionLLMForConditionalGeneration.from_pretrained(
             str(path),
             config=config,
             dtype=kind,
@@ -101,6 +101,7 @@ def load_model(
             ignore_mismatched_sizes=True,
             output_loading_info=True,
         )
+    model, report = loaded
     for problem in ("missing", "unexpected", "mismatched"):
         names = sorted(str(n[0] if isinstance(n, tuple) else n) for n in report[f"{problem}_keys"])
         if names:

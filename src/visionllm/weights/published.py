@@ -32,10 +32,34 @@ NAMES = (
 DETECTOR = ("gdino.", "decoders.detection.")
 OTHER_DECODERS = ("unipose.", "sd.", "ip2p.")
 
-TOKENS = (
-    "[PAD] <image> <im_patch> <region> <img> </img> <reg> </reg> <det> </det> <grd> </grd> "
-    "[DET] [GRD] [SEG] [POSE] [GEN] [EDIT] [EMB] [EMB2] [EMB3] [EMB4] [EMB5] [EMB6] [EMB7] [EMB8]"
-).split()
+TOKENS = [
+    "[PAD]",
+    "<image>",
+    "<im_patch>",
+    "<region>",
+    "<img>",
+    "</img>",
+    "<reg>",
+    "</reg>",
+    "<det>",
+    "</det>",
+    "<grd>",
+    "</grd>",
+    "[DET]",
+    "[GRD]",
+    "[SEG]",
+    "[POSE]",
+    "[GEN]",
+    "[EDIT]",
+    "[EMB]",
+    "[EMB2]",
+    "[EMB3]",
+    "[EMB4]",
+    "[EMB5]",
+    "[EMB6]",
+    "[EMB7]",
+    "[EMB8]",
+]
 """The tokens that training added to the vocabulary, in the order of their ids."""
 SLOT_TOKENS = tuple(TOKENS[-8:])
 ROUTES = tuple(

@@ -42,7 +42,7 @@ class Truths:
     @classmethod
     def of(cls, targets: Sequence[DetectionTargets], outputs: DetectionOutputs) -> "Truths":
         """Join the truths of all units; masks are padded to the canvas of the mask features."""
-        device, dtype = outputs.boxes.device, outputs.boxes.dtype
+        device = outputs.boxes.device
         counts = tuple(len(t.boxes) for t in targets)
         units = torch.repeat_interleave(
             torch.arange(len(counts), device=device), torch.tensor(counts, dtype=torch.long, device=device)
@@ -56,7 +56,7 @@ class Truths:
                 if target.masks is not None:
                     masks[rows, : target.masks.shape[1], : target.masks.shape[2]] = target.masks
         return cls(
-            boxes=torch.cat([t.boxes for t in targets]).to(dtype),
+            boxes=torch.cat([t.boxes for t in targets]).float(),
             class_ids=torch.cat([t.class_ids for t in targets]),
             units=units,
             counts=counts,
@@ -168,7 +168,9 @@ class DetectionCriterion:
         boxes[truths.units, slots] = truths.boxes
         class_ids[truths.units, slots] = truths.class_ids
         distance, overlap = box_costs(prediction.boxes.detach(), boxes)
-        kind = class_cost(prediction.logits.detach(), class_ids, alpha=config.focal_alpha, gamma=config.focal_gamma)
+        kind = class_cost(
+            prediction.logits.detach().float(), class_ids, alpha=config.focal_alpha, gamma=config.focal_gamma
+        )
         total = config.class_cost * kind + config.box_cost * distance + config.giou_cost * overlap
         total = total.masked_fill(~prediction.valid.unsqueeze(-1), IMPOSSIBLE).cpu()
         return [rows[:, :count] for rows, count in zip(total, truths.counts, strict=True)]
@@ -217,20 +219,22 @@ class DetectionCriterion:
         width = prediction.masks.shape[-1]
         masks = prediction.masks.new_zeros(len(counts), int(counts.max()), width)
         masks = masks.index_put((pairs.units, slots), prediction.masks[pairs.units, pairs.queries])
-        logits = masks @ outputs.mask_features.flatten(2)
+        logits = (masks @ outputs.mask_features.flatten(2)).float()
         return logits[pairs.units, slots].unflatten(1, (1, *outputs.mask_features.shape[2:]))
 
     def _class_loss(self, prediction: Prediction, text_mask: Tensor, truths: Truths, pairs: Pairs) -> Tensor:
         """Return the focal loss, summed over all real queries and query groups."""
         real = text_mask[:, None] & prediction.valid[:, :, None]
-        wanted = torch.zeros_like(prediction.logits)
+        wanted = torch.zeros_like(prediction.logits, dtype=torch.float32)
         wanted[pairs.units, pairs.queries, truths.class_ids[pairs.truths]] = 1
         return self._focal(prediction.logits, wanted, real)
 
     def _focal(self, logits: Tensor, wanted: Tensor, real: Tensor) -> Tensor:
         """Return the focal loss, summed over the real elements."""
         config = self.config
-        loss = focal_loss(logits.masked_fill(~real, 0), wanted, alpha=config.focal_alpha, gamma=config.focal_gamma)
+        loss = focal_loss(
+            logits.float().masked_fill(~real, 0), wanted, alpha=config.focal_alpha, gamma=config.focal_gamma
+        )
         return (loss * real).sum()
 
     def points(self, logits: Tensor, canvas: Tensor, draws: Draws) -> Tensor:
@@ -245,7 +249,7 @@ class DetectionCriterion:
     def _token_loss(self, outputs: DetectionOutputs, targets: Sequence[DetectionTargets]) -> Tensor:
         """Return the focal loss of all encoder tokens: each should name the groups whose truth covers its centre."""
         tokens = outputs.tokens
-        wanted = torch.zeros_like(tokens.logits)
+        wanted = torch.zeros_like(tokens.logits, dtype=torch.float32)
         for unit, target in enumerate(targets):
             if len(target.boxes):
                 covered = _covers(target, tokens.centres[unit]).to(wanted.dtype)

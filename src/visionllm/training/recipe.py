@@ -1,0 +1,215 @@
+"""A recipe: everything that is needed to train a model from nothing, as one value, and the run of its stages."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from transformers import AutoBackbone, AutoConfig
+
+from visionllm.config import VisionLLMConfig
+from visionllm.config.detection import DetectionConfig
+from visionllm.data.world.tasks import corpus_lines
+from visionllm.decoders.detection import DetectionDecoder
+from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.processing import ProcessorConfig, VisionLLMProcessor, train_tokenizer
+from visionllm.training.aims import AimEncoder
+from visionllm.training.checkpoints import distinct, fill, write_checkpoint
+from visionllm.training.expert import ExpertDetector, ExpertObjective, Judge
+from visionllm.training.objectives import Objective
+from visionllm.training.stages import Stage
+from visionllm.training.tasks import LinkedModel, TaskObjective
+from visionllm.training.tower import DenseTower, TowerObjective
+from visionllm.training.trainer import RunOptions, Trainer
+from visionllm.weights.folder import save_model
+
+TOWER_STRIDES = {"stage2": 8, "stage3": 16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How a model of the picture world comes about.
+
+    Attributes:
+        name: Of the model.
+        processor: How requests become tensors.
+        model: Returns the network's sizes for a processor.
+        stages: In their order.
+        vocabulary: Most tokens of the tokenizer.
+        corpus: Lines of text the tokenizer is trained on.
+    """
+
+    name: str
+    processor: ProcessorConfig
+    model: Callable[[VisionLLMProcessor], VisionLLMConfig]
+    stages: tuple[Stage, ...]
+    vocabulary: int
+    corpus: int
+
+    def stage(self, name: str) -> Stage:
+        """Return a stage by its name.
+
+        Raises:
+            ValueError: If there is none.
+        """
+        found = [stage for stage in self.stages if stage.name == name]
+        if not found:
+            raise ValueError(
+                f"expected a stage of {self.name} among {', '.join(s.name for s in self.stages)}, got {name!r}"
+            )
+        return found[0]
+
+
+class RecipeRun:
+    """The run of a recipe in a folder: a sub-folder a stage, each with checkpoints, logs, result and scores.
+
+    Args:
+        recipe: What to run.
+        folder: Where; a run that was cut off goes on from there.
+        options: Workers and intervals; their folder is not used.
+        photos: Draw on photo backgrounds too; needs the extra `world`.
+        judge: Scores detections on the validation split.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        folder: Path,
+        options: RunOptions,
+        *,
+        photos: bool = True,
+        judge: Judge | None = None,
+    ) -> None:
+        self.recipe, self.folder, self.options, self.photos, self.judge = recipe, folder, options, photos, judge
+
+    def processor(self) -> VisionLLMProcessor:
+        """Return the processor, whose tokenizer is trained the first time."""
+        path = self.folder / "processor"
+        if path.is_dir():
+            return VisionLLMProcessor.from_pretrained(path)
+        tokenizer = train_tokenizer(corpus_lines(0, self.recipe.corpus), self.recipe.vocabulary)
+        processor = VisionLLMProcessor(self.recipe.processor, tokenizer)
+        processor.save_pretrained(path)
+        return processor
+
+    def run(
+        self,
+        names: Sequence[str] | None = None,
+        on_scores: Callable[[str, int, Mapping[str, float]], None] | None = None,
+    ) -> None:
+        """Run the named stages, or all that have no result yet, in the recipe's order.
+
+        Raises:
+            ValueError: If a stage is unknown, or needs the result of one that has not run.
+        """
+        for name in names or ():
+            self.recipe.stage(name)
+        for stage in self.recipe.stages:
+            wanted = stage.name in names if names else not self._result(stage.name).is_dir()
+            if wanted and not self._run(stage, on_scores):
+                return
+
+    def _result(self, name: str) -> Path:
+        return self.folder / name / "result"
+
+    def _run(self, stage: Stage, on_scores: Callable[[str, int, Mapping[str, float]], None] | None) -> bool:
+        """Run one stage; return whether it came to its end."""
+        torch.manual_seed(stage.seed)
+        module = self.module(stage)
+        trainer = Trainer(
+            stage,
+            module,
+            self.objective(stage),
+            replace(self.options, folder=self.folder / stage.name),
+            on_scores=None if on_scores is None else lambda step, scores: on_scores(stage.name, step, scores),
+        )
+        scores = trainer.run()
+        if trainer.progress.step < stage.steps:
+            return False
+        write_checkpoint(self._result(stage.name), {"model": distinct(module)}, {"scores": scores})
+        if isinstance(module, LinkedModel):
+            save_model(module.model, self.processor(), self.folder / stage.name / "model")
+        return True
+
+    def module(self, stage: Stage) -> nn.Module:
+        """Build what a stage trains, with the parts it takes over from earlier stages."""
+        module = self._build(stage)
+        state = distinct(module)
+        for target, source in stage.start.items():
+            state |= self._part(stage, state, target, source)
+        fill(module, state)
+        return module
+
+    def _part(self, stage: Stage, own: Mapping[str, Tensor], target: str, source: str) -> dict[str, Tensor]:
+        """Return the tensors `stage:prefix` of an earlier result under their names in this module."""
+        name, prefix = source.split(":")
+        path = self._result(name) / "model.safetensors"
+        if not path.is_file():
+            raise ValueError(f"stage {stage.name} needs the result of stage {name}; expected it in {path}, got none")
+        found = {
+            f"{target}.{k.removeprefix(prefix + '.')}": v
+            for k, v in load_file(path).items()
+            if k.startswith(prefix + ".")
+        }
+        taken = {k: v for k, v in found.items() if k in own}
+        if not taken:
+            raise ValueError(f"stage {stage.name}: nothing of {source} fits {target}")
+        return taken
+
+    def _build(self, stage: Stage) -> nn.Module:
+        processor = self.processor()
+        config = self.recipe.model(processor)
+        width, slots = config.text_config.hidden_size, config.tables["det"]
+        if stage.objective == "tower":
+            wanted = AutoConfig.for_model(
+                **config.vision_config.to_dict() | {"out_features": list(TOWER_STRIDES), "out_indices": None}
+            )
+            encoder = AutoBackbone.from_config(wanted).to(memory_format=torch.channels_last)
+            return DenseTower(encoder, list(encoder.channels))
+        detection = DetectionConfig(**config.decoders["detection"])
+        if stage.objective == "expert":
+            return ExpertDetector(DetectionDecoder(detection, width), width, slots)
+        if not stage.units and not stage.link_weight:
+            config.decoders = {}
+        aims = AimEncoder(width, slots) if stage.link_weight else None
+        return LinkedModel(VisionLLMForConditionalGeneration(config), aims)
+
+    def objective(self, stage: Stage) -> Objective:
+        """Return what a stage learns.
+
+        Raises:
+            ValueError: If the objective is unknown.
+        """
+        config = self.recipe.processor
+        if stage.objective == "tower":
+            return TowerObjective(
+                side=config.vision.image_size,
+                strides=tuple(TOWER_STRIDES.values()),
+                mean=config.vision.mean,
+                std=config.vision.std,
+                pictures=stage.pictures,
+                seed=stage.seed,
+                photos=self.photos,
+            )
+        if stage.objective == "expert" and config.decoder is not None:
+            return ExpertObjective(
+                images=config.decoder,
+                pictures=stage.pictures,
+                seed=stage.seed,
+                photos=self.photos,
+                judge=self.judge,
+            )
+        if stage.objective == "tasks":
+            return TaskObjective(
+                self.processor(),
+                stage.mixture,
+                pictures=stage.pictures,
+                questions=stage.questions,
+                units=stage.units,
+                link_weight=stage.link_weight,
+                seed=stage.seed,
+                photos=self.photos,
+            )
+        raise ValueError(f"stage {stage.name}: expected the objective tower, expert or tasks, got {stage.objective!r}")

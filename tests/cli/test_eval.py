@@ -1,0 +1,105 @@
+"""`visionllm eval world`."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+from visionllm.cli.eval import app
+from visionllm.predictor import VisionLLM
+from visionllm.types import Answer
+
+
+class Monotone:
+    """Says the same to everything."""
+
+    def __init__(self):
+        self.asked = 0
+
+    def answer(self, requests, *, batch_size=8):
+        self.asked += len(requests)
+        return [Answer(text="Yes.") for _ in requests]
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    calls = []
+
+    def load(model=None, *, device=None):
+        calls.append((model, device))
+        return Monotone()
+
+    monkeypatch.setattr(VisionLLM, "load", load)
+    return calls
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, ["world", *arguments], env={"COLUMNS": "160"})
+
+
+def test_scores_are_printed_as_a_table(loaded):
+    result = run("--group", "talk", "--pictures", "2", "--seed", "5", "--model", "folder", "--device", "cpu")
+    assert result.exit_code == 0
+    assert "test, seed 5, 2 pictures a family" in result.stdout
+    assert "weakest_margin" in result.stdout
+    assert loaded == [("folder", "cpu")]
+
+
+def test_scores_are_written_as_json(loaded, tmp_path):
+    path = tmp_path / "scores.json"
+    assert run("--group", "talk", "--pictures", "2", "--mode", "free", "--json", str(path)).exit_code == 0
+    scores = json.loads(path.read_text())
+    assert scores["verify"]["questions"] == 2
+    assert (scores["split"], scores["seed"], scores["pictures"]) == ("test", 0, 2)
+    assert scores["seconds"] >= 0
+
+
+def test_groups_may_be_repeated_or_joined(loaded):
+    once = run("--group", "talk,segment", "--pictures", "1").stdout
+    assert (
+        run("--group", "talk", "--group", "segment", "--pictures", "1").stdout.splitlines()[1:] == once.splitlines()[1:]
+    )
+    assert "segment-instances" in once
+    assert "region-caption" not in once
+
+
+def test_other_splits_are_compared_with_test(loaded, tmp_path):
+    path = tmp_path / "scores.json"
+    result = run("--group", "talk", "--pictures", "1", "--split", "crowded,hand-drawn", "--json", str(path))
+    assert "relative to test" in result.stdout
+    assert list(json.loads(path.read_text())["splits"]) == ["test", "crowded", "hand-drawn"]
+    assert len(loaded) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--group", "poetry"], "expected groups out of .*, got poetry"),
+        (["--split", "dev"], "expected one of train, .* as split, got 'dev'"),
+        (["--split", ","], "as split, got ','"),
+        (["--seed", "-1"], "as seed, got -1"),
+        (["--pictures", "0"], "as pictures, got 0"),
+        (["--threshold", "2"], "as threshold, got 2.0"),
+        (["--json", "no/such/scores.json"], "expected a folder for scores.json, got .*no/such, which is not there"),
+    ],
+)
+def test_bad_input_is_refused_before_a_model_is_loaded(loaded, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CliRunner().invoke(app, ["world", *arguments], catch_exceptions=False)
+    assert loaded == []
+
+
+def test_an_unknown_mode_is_refused(loaded):
+    assert run("--mode", "loud").exit_code == 2
+
+
+def test_help_teaches_with_examples():
+    text = CliRunner().invoke(app, ["world", "--help"]).stdout
+    assert "visionllm eval world --group talk,refer --pictures 100 --seed 3" in " ".join(text.split())
+
+
+def test_help_needs_no_torch():
+    code = "import sys, visionllm.cli.eval; sys.exit('torch' in sys.modules or 'rich.progress' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
