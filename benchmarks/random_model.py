@@ -1,9 +1,12 @@
 """A model of random weights with the shape of the published one: CLIP, two linear layers, LLaMA, a detector."""
 
+from itertools import product
+
 import torch
 
 from visionllm import VisionLLM
 from visionllm.config import VisionLLMConfig
+from visionllm.data.world import COLOURS, KINDS, SIZES
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing import ProcessorConfig, VisionImageConfig, VisionLLMProcessor, train_tokenizer
 from visionllm.recipes.tiny import DETECTION, ROUTES, TABLES
@@ -31,7 +34,10 @@ TEXT = {
 
 def random_model() -> VisionLLM:
     """Return a model that sees a picture as `IMAGE_TOKENS` tokens, lists 20 classes a pass, and writes words only."""
-    tokenizer = train_tokenizer(["Is there a star? Yes, there is."], vocab_size=400)
+    words = [" ".join(words) for words in product(SIZES, COLOURS, KINDS)]
+    tokenizer = train_tokenizer(
+        ["Is there a star? Yes, there is. Find every star. Here you go.", *words], vocab_size=600
+    )
     vision = VisionImageConfig(image_size=SIDE, mode="pad")
     shapes = ProcessorConfig(
         vision=vision, tables=TABLES, routes=ROUTES, tokens_per_split=IMAGE_TOKENS, classes_per_pass=20

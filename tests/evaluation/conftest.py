@@ -5,12 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from visionllm.data.world.captions import normalise_answer
 from visionllm.data.world.scene import WorldObject
 from visionllm.data.world.tasks import FAMILIES
 from visionllm.data.world.words import fill_adjective, size_predicate
 from visionllm.evaluation.world import WorldSetting, families_of
-from visionllm.types import Answer, Detections, Mark, Mask, Message, Picture, Routed
+from visionllm.types import Answer, Detections, Mark, Mask, Picture, Routed
 
 NOUNS = ("thing", "object")
 

@@ -1,5 +1,7 @@
 """How questions reach the predictor."""
 
+from typing import Any
+
 import pytest
 from PIL import Image
 
@@ -25,8 +27,9 @@ class Recorder:
         return ("regions", regions, options)
 
 
-def called(*calls):
-    return call_all(Recorder(), calls, batch_size=4)
+def called(*calls) -> list[Any]:
+    recorder: Any = Recorder()
+    return call_all(recorder, calls, batch_size=4)
 
 
 def test_free_questions_go_through_as_one_batch():

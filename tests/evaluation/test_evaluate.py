@@ -94,5 +94,5 @@ def test_the_groups_are_those_of_the_world_and_what_spans_them():
 
 
 def test_unknown_groups_are_refused():
-    with pytest.raises(ValueError, match="expected groups out of detect, .*, got poetry"):
+    with pytest.raises(ValueError, match=r"expected groups out of detect, .*, got poetry"):
         chosen_benchmarks(["talk", "poetry"])

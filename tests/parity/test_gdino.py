@@ -213,7 +213,7 @@ def test_every_loss_entry_is_the_published_one(trained):
     left = dict(trained.terms)
     for entry, value in trained.expected("loss_dict").items():
         kind, *rest = entry.removeprefix("loss_").split("_")
-        name = "_".join([KINDS[kind], *(PARTS.get(part, part) for part in rest)])
+        name = "_".join([KINDS[kind], *(PARTS.get(part) or part for part in rest)])
         assert_close(left.pop(name, torch.zeros(())), value, entry)
     assert not left
     assert_close(trained.loss, trained.case.expected[f"{trained.name}.loss"], "sum")

@@ -94,5 +94,11 @@ def test_an_answer_may_only_route_to_known_tokens() -> None:
         check_answer([Routed("a", "[DET]")], ["[GRD]"])
 
 
+@pytest.mark.parametrize("part", [Picture(IMAGE), Mark(POINT)])
+def test_an_answer_holds_no_pictures_and_regions(part: Part) -> None:
+    with pytest.raises(ValueError, match=r"expected text and routed words in an answer, got a (picture|mark)"):
+        check_answer(["Here: ", part], [])
+
+
 def test_a_question_built_for_the_user_passes(picture: Callable[..., Image.Image]) -> None:
     check(*ask("What is this?", picture(), regions=(POINT,)).messages)

@@ -114,6 +114,11 @@ def test_animations_are_refused(name: str) -> None:
         open_picture(content)
 
 
+def test_a_phones_picture_with_previews_opens() -> None:
+    content = encoded(plain(16, 8), "MPO", save_all=True, append_images=[Image.new("RGB", (8, 4), "blue")])
+    assert open_picture(content).size == (16, 8)
+
+
 @pytest.mark.parametrize("path", ["nowhere.png", ".", "a\0b"])
 def test_a_missing_file_is_named(path: str) -> None:
     with pytest.raises(PictureError, match="expected a picture file, got no file at"):

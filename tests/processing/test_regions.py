@@ -100,6 +100,21 @@ def test_a_region_lies_where_the_encoder_sees_it(mode: str, size_hw: tuple[int, 
     torch.testing.assert_close(middle_ours, middle_seen, rtol=0, atol=0.75)
 
 
+@pytest.mark.parametrize(("width", "height"), [(16, 11), (11, 16), (16, 10)])
+def test_a_region_moves_with_a_padded_picture_to_the_pixel(width: int, height: int) -> None:
+    mask = np.random.default_rng(0).random((height, width)) > 0.7
+    drawn = Image.fromarray((mask * 255).astype(np.uint8)).convert("RGB")
+    seen = vision_pixels(drawn, settings("pad"))[0, 0]
+    assert torch.equal(split_mask(mask, settings("pad")), seen)
+
+
+@pytest.mark.parametrize(("width", "height"), [(16, 21), (21, 16), (16, 30)])
+def test_a_region_is_cut_like_the_picture_to_the_pixel(width: int, height: int) -> None:
+    mask = np.random.default_rng(0).random((height, width)) > 0.7
+    drawn = Image.fromarray((mask * 255).astype(np.uint8)).convert("RGB")
+    assert torch.equal(split_mask(mask, settings("square")), vision_pixels(drawn, settings("square"))[0, 0])
+
+
 @pytest.mark.parametrize("mode", ["pad", "tiles", "stretch", "two-step-stretch"])
 def test_no_single_point_vanishes(mode: str) -> None:
     for x in range(0, 300, 13):

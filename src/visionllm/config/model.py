@@ -53,8 +53,8 @@ class VisionLLMConfig(PreTrainedConfig):
         pixel_shuffle: 2 joins each square of 2×2 neighbouring features into one, 1 joins none.
         region_encoder: Plain data of a `RegionEncoderConfig`, or None for a model without region prompts.
         region_levels: Indices into the encoder's hidden states that the region encoder reads.
-        tables: Slots Q of each slot table, such as `{"det": 4}` or `[("det", 4)]`; their ids follow the text vocabulary,
-            in this order.
+        tables: Slots Q of each slot table, such as `{"det": 4}` or `[("det", 4)]`; their ids follow the vocabulary, in
+            this order.
         routes: The routing tokens, the table each draws from and the decoder it opens.
         token_ids: Ids of structure tokens by name; routing tokens, `<im_patch>` and `<region>` among them.
         sentence_end_ids: Ids that end a sentence, and with it a unit of query groups.

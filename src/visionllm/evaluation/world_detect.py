@@ -122,12 +122,9 @@ class DetectBenchmark(WorldBenchmark):
 
 def _by_kind(asked: Asked, found: Detections) -> tuple[DetectionTruth, Detections]:
     """Number the spans of truth and result by their kinds; what is labelled with no kind is no answer."""
-    truth = asked.truth
-    if truth is None:
-        kinds = truth_of((), found.size_hw)
-    else:
-        ids = np.array([KINDS.index(asked.labels[span]) for span in truth.class_ids], dtype=np.int64)
-        kinds = replace(truth, class_ids=ids)
+    truth = asked.truth or truth_of((), found.size_hw)
+    ids = np.array([KINDS.index(asked.labels[span]) for span in truth.class_ids], dtype=np.int64)
+    kinds = replace(truth, class_ids=ids)
     labels = np.array(labels_of(found), dtype=str)
     found = found.select(np.isin(labels, KINDS))
     ids = np.array([KINDS.index(label) for label in labels if label in KINDS], dtype=np.int64)

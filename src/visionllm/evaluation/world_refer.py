@@ -68,10 +68,10 @@ def _best(found: Detections) -> NDArray[np.int64]:
 class ReferBenchmark(WorldBenchmark):
     """P@.5, cIoU, gIoU and the refusal of phrases that fit nothing.
 
-    Both modes hear the same phrases: a question in free mode, the phrase alone in known-class mode, and the same
-    threshold decides in both. A phrase is refused in free mode if the answer doesn't route to `[GRD]`, and in known-class
-    mode if nothing reaches the threshold; refusing a phrase that fits something is a miss. `refer` holds the means over the
-    families with a target; its gIoU is generalised: a phrase that fits nothing counts 1 if refused and 0 otherwise.
+    Both modes hear the same phrases: a question in free mode, the phrase alone in known-class mode. A phrase is refused
+    in free mode if the answer doesn't route to `[GRD]`, and in known-class mode if nothing reaches the threshold;
+    refusing a phrase that fits something is a miss. `refer` holds the means over the families with a target; its gIoU
+    is generalised: a phrase that fits nothing counts 1 if refused and 0 otherwise.
 
     Source: GRES, arXiv:2306.00968 (gIoU, cIoU).
     """

@@ -98,7 +98,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         Raises:
             ValueError: If the model has no such decoder.
         """
-        found = self.decoders[name] if name in self.decoders else None
+        found = dict(self.decoders.items()).get(name)
         if not isinstance(found, Decoder):
             raise ValueError(f"expected a decoder among {list(self.decoders)}, got {name!r}")
         return found

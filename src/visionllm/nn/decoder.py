@@ -121,8 +121,8 @@ class DeformableDecoder(nn.Module):
             visible: bool, broadcast to [B, heads, N, N]. True where a query sees another; None lets all see all.
 
         Returns:
-            For each layer, the normalised states float[B, N, D], the predicted boxes float32[B, N, 4], and the boxes that
-            guide the next layer, float32[B, N, 4].
+            For each layer, the normalised states float[B, N, D], the predicted boxes float32[B, N, 4], and the boxes
+            that guide the next layer, float32[B, N, 4].
         """
         share = memory.real_share.repeat(1, 1, 2)[:, None]
         finest = memory.finest_share.repeat(1, 2)[:, None]

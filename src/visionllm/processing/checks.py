@@ -46,18 +46,21 @@ def _check_parts(i: int, message: Message, routing_tokens: Collection[str]) -> N
             raise ValueError(
                 f"expected an RGB picture in message {i}, got mode {part.image.mode!r}; open it with open_picture"
             )
-    check_answer(message.parts, routing_tokens)
+    if message.role == "assistant":
+        check_answer(message.parts, routing_tokens)
     if message.role == "user" and not message.text.strip() and not any(isinstance(p, Mark) for p in message.parts):
         raise ValueError(f"expected words in message {i}, got an empty prompt")
 
 
 def check_answer(parts: Sequence[Part], routing_tokens: Collection[str]) -> None:
-    """Check the routing tokens of a message.
+    """Check the parts of an answer.
 
     Raises:
-        ValueError: If one is unknown.
+        ValueError: If one is no text, or routed to an unknown token.
     """
     for part in parts:
+        if isinstance(part, Picture | Mark):
+            raise ValueError(f"expected text and routed words in an answer, got a {type(part).__name__.lower()}")
         if isinstance(part, Routed) and part.token not in routing_tokens:
             raise ValueError(f"expected a routing token, one of {', '.join(routing_tokens)}, got {part.token!r}")
 

@@ -136,11 +136,11 @@ def split_mask(mask: BoolMask, config: VisionImageConfig, *, index: int = 0) -> 
     height, width = mask.shape
     size = config.image_size
     if mask.shape == (size, size):
-        return torch.from_numpy(mask).float()
-    left = top = 0.0
+        return torch.from_numpy(mask.astype(np.float32))
+    left = top = 0
     if config.mode in ("square", "pad"):
         side = min(mask.shape) if config.mode == "square" else max(mask.shape)
-        left, top = (float((full - side) // 2) for full in (width, height))
+        left, top = int((width - side) / 2), int((height - side) / 2)
         height = width = side
     cells = np.zeros((size, size), dtype=np.bool_)
     y, x = np.nonzero(mask)

@@ -28,7 +28,7 @@ STAGES: tuple[Stage, ...] = (
         decay=0.05, ema=0.998, clip=5.0, warmup=0.04,
     ),
     Stage(
-        name="expert", objective="expert", seed=1, steps=3000, pictures=16,
+        name="expert", objective="expert", seed=1, steps=1600, pictures=16,
         rates={"detector.pyramid.backbone.*": 0.0, "*": 1e-3}, ema=0.998, clip=5.0, warmup=0.02,
         start={"detector.pyramid.backbone.network": "tower:encoder"},
     ),

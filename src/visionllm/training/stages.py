@@ -57,6 +57,8 @@ class Stage:
             "rates": bool(self.rates) and all(rate >= 0 for rate in self.rates.values()),
             "mixture": all(weight >= 0 for weight in self.mixture.values()),
             "questions": self.questions >= 1,
+            "units": self.units >= 0,
+            "link_weight": self.link_weight >= 0,
             "warmup": 0 <= self.warmup < 1,
             "ema": 0 <= self.ema < 1,
             "clip": self.clip > 0,

@@ -174,11 +174,15 @@ class TaskObjective:
         for index in range(steps):
             rows = self.samples(_FAR + index, split="validation")
             for _, samples in rows:
-                for sample in samples:
+                for sample in filter(_has_words, samples):
                     tally = right.setdefault(sample.family, [0, 0])
                     tally[0] += foreseen(module.model, self.processor, sample)
                     tally[1] += 1
         return {family: hits / total for family, (hits, total) in sorted(right.items())}
+
+
+def _has_words(sample: Sample) -> bool:
+    return sample.learn_text
 
 
 def foreseen(model: VisionLLMForConditionalGeneration, processor: VisionLLMProcessor, sample: Sample) -> bool:

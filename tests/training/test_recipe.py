@@ -1,0 +1,66 @@
+"""The whole recipe, from nothing to a model folder, at a tiny size."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from visionllm.training.expert import ExpertDetector
+from visionllm.training.recipe import RecipeRun
+from visionllm.training.tasks import LinkedModel
+from visionllm.training.trainer import RunOptions
+from visionllm.weights.folder import load_model
+
+
+def test_every_stage_has_a_result(run):
+    for stage in run.recipe.stages:
+        assert (run.folder / stage.name / "result" / "model.safetensors").is_file()
+
+
+def test_every_stage_of_the_language_model_leaves_a_model_that_loads(run):
+    for stage in run.recipe.stages:
+        if stage.objective == "tasks":
+            loaded = load_model(run.folder / stage.name / "model")
+            assert loaded is not None
+
+
+def test_the_detector_starts_from_the_tower(run):
+    expert = run.module(run.recipe.stage("expert"))
+    assert isinstance(expert, ExpertDetector)
+    learnt = load_file(run.folder / "tower" / "result" / "model.safetensors")
+    name = "embedder.embedder.convolution.weight"
+    assert torch.equal(expert.detector.pyramid.backbone.state_dict()[f"network.{name}"], learnt[f"encoder.{name}"])
+
+
+def test_a_chat_stage_has_no_decoder(run):
+    module = run.module(run.recipe.stage("chat"))
+    assert isinstance(module, LinkedModel)
+    assert not module.model.decoders
+
+
+def test_a_finished_run_does_nothing_more(run):
+    before = {p: p.stat().st_mtime_ns for p in run.folder.rglob("*.safetensors")}
+    run.run()
+    assert before == {p: p.stat().st_mtime_ns for p in run.folder.rglob("*.safetensors")}
+
+
+def test_an_unknown_stage_is_refused(run):
+    with pytest.raises(ValueError, match="expected a stage of tiny among tower, expert"):
+        run.run(["nose"])
+
+
+def test_a_stage_before_its_time_is_refused(run, tmp_path):
+    early = RecipeRun(run.recipe, tmp_path, RunOptions(folder=tmp_path, workers=0, quiet=True), photos=False)
+    with pytest.raises(ValueError, match="stage expert needs the result of stage tower"):
+        early.run(["expert"])
+
+
+def test_an_unknown_objective_is_refused(run):
+    with pytest.raises(ValueError, match="expected the objective tower, expert or tasks, got 'nose'"):
+        run.objective(replace(run.recipe.stages[0], objective="nose"))
+
+
+def test_a_part_that_fits_nothing_is_refused(run):
+    with pytest.raises(ValueError, match="nothing of tower:encoder fits nowhere"):
+        run.module(replace(run.recipe.stage("expert"), start={"nowhere": "tower:encoder"}))

@@ -1,0 +1,93 @@
+"""Questions teach the language model, and the detector through it."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from visionllm.data.world import draw_picture
+from visionllm.data.world.tasks import make_sample
+from visionllm.training.expert import place_of
+from visionllm.training.tasks import LinkedModel, TaskObjective, aims_of, foreseen
+
+MIXTURE = {"count": 1, "known-classes": 2, "segment-several": 1, "refer-attribute": 1, "chat": 1}
+
+
+@pytest.fixture(scope="module")
+def joined(run):
+    stage = replace(run.recipe.stage("chat"), name="joined", units=2, link_weight=1.0, mixture=MIXTURE, start={})
+    return run.module(stage), run.objective(stage)
+
+
+def samples(family, count=3):
+    drawn = ((draw_picture(i, split="train", photos=False), i) for i in range(60))
+    made = [(picture, make_sample(picture, family, i)) for picture, i in drawn]
+    return [(picture, sample) for picture, sample in made if sample is not None and sample.truth][:count]
+
+
+def test_words_of_a_routed_span_become_attributes():
+    for _, sample in samples("detect-attribute"):
+        picture = draw_picture(0, photos=False)
+        for aim, part in zip(
+            aims_of(sample, picture), [p for p in sample.answer.parts if not isinstance(p, str)], strict=True
+        ):
+            for name in ("kind", "colour", "size"):
+                word = getattr(aim.phrase, name)
+                assert word is None or word in part.text.split()
+            assert aim.place is None
+
+
+@pytest.mark.parametrize("family", ["segment-several", "refer-attribute"])
+def test_a_span_that_means_one_thing_aims_at_its_place(family):
+    for picture, sample in samples(family):
+        places = {place_of(thing, picture.scene.size_hw) for thing in picture.scene.objects}
+        assert all(aim.place in places for aim in aims_of(sample, picture))
+
+
+def test_batches_depend_on_their_step_alone(joined):
+    _, objective = joined
+    batch, again = objective.batch(4), objective.batch(4)
+    assert torch.equal(batch.batch.inputs.input_ids, again.batch.inputs.input_ids)
+    assert torch.equal(batch.codes, again.codes)
+    assert len(batch.codes) == len(batch.batch.units)
+
+
+def test_all_losses_reach_slots_language_model_and_detector(joined):
+    module, objective = joined
+    losses = objective.losses(module.train(), objective.batch(4))
+    assert {"text", "link", "class", "mask"} <= set(losses)
+    torch.stack(list(losses.values())).sum().backward()
+    for part in (module.model.super_link, module.model.language_model, module.model.decoders["detection"].decoder):
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
+
+
+def test_a_chat_stage_learns_text_alone(run):
+    stage = run.recipe.stage("chat")
+    losses = run.objective(stage).losses(run.module(stage), run.objective(stage).batch(0))
+    assert set(losses) == {"text"}
+
+
+def test_scores_are_shares_by_family(joined):
+    module, objective = joined
+    scores = objective.scores(module.eval(), steps=1)
+    assert set(scores) <= set(MIXTURE) - {"known-classes"}
+    assert all(0 <= value <= 1 for value in scores.values())
+
+
+def test_an_unknown_family_is_refused(run):
+    with pytest.raises(ValueError, match=r"expected task families among .* got nose"):
+        TaskObjective(run.processor(), {"nose": 1.0}, pictures=1, questions=1)
+
+
+def test_another_module_is_refused(joined):
+    _, objective = joined
+    with pytest.raises(TypeError, match="expected a LinkedModel, got Linear"):
+        objective.losses(nn.Linear(1, 1), objective.batch(0))
+    with pytest.raises(TypeError, match="expected a LinkedModel, got Linear"):
+        objective.scores(nn.Linear(1, 1))
+
+
+def test_a_linked_model_names_its_parts(joined):
+    assert isinstance(joined[0], LinkedModel)
+    assert joined[0].aims is not None

@@ -1,0 +1,86 @@
+"""Every cell is told what covers it."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import ResNetBackbone, ResNetConfig
+
+from visionllm.data.world import KINDS, draw_picture
+from visionllm.training.tower import HEADS, IGNORED, DenseTower, TowerObjective, dense_targets
+
+SIZES = {"side": 64, "strides": (8, 16), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "photos": False}
+
+
+def tower():
+    config = ResNetConfig(
+        layer_type="basic",
+        embedding_size=8,
+        hidden_sizes=[8, 12, 16],
+        depths=[1, 1, 1],
+        out_features=["stage2", "stage3"],
+    )
+    return DenseTower(ResNetBackbone(config), [12, 16])
+
+
+@pytest.mark.parametrize("size_hw", [(128, 128), (96, 160), (200, 100)])
+def test_a_cell_that_one_object_fills_reads_that_object(size_hw):
+    picture = draw_picture(3, split="validation", size_hw=size_hw, photos=False)
+    (target,) = dense_targets(picture, 128, (8,))
+    longer = max(size_hw)
+    top, left = (longer - size_hw[0]) // 2, (longer - size_hw[1]) // 2
+    checked = 0
+    for thing in picture.scene.objects:
+        for row in range(16):
+            for column in range(16):
+                y, x = (
+                    (np.array([row, row + 1]) * longer / 128 * 8).astype(int),
+                    (np.array([column, column + 1]) * longer / 128 * 8).astype(int),
+                )
+                inside = thing.mask[max(0, y[0] - top) : max(0, y[1] - top), max(0, x[0] - left) : max(0, x[1] - left)]
+                if inside.size and inside.all() and inside.size == (y[1] - y[0]) * (x[1] - x[0]):
+                    assert target["kind"][row, column] == KINDS.index(thing.kind) + 1
+                    assert target["colour"][row, column] == HEADS["colour"].index(thing.colour)
+                    checked += 1
+    assert checked > 3
+
+
+def test_distances_lead_from_the_cell_to_the_sides_of_the_box():
+    picture = draw_picture(3, split="validation", photos=False)
+    (target,) = dense_targets(picture, 128, (8,))
+    thing = picture.scene.objects[0]
+    rows, columns = np.nonzero(
+        (target["kind"] == KINDS.index(thing.kind) + 1) & (target["colour"] == HEADS["colour"].index(thing.colour))
+    )
+    left, top, right, bottom = target["box"][:, rows[0], columns[0]] * 128
+    x, y = (columns[0] + 0.5) * 8, (rows[0] + 0.5) * 8
+    boxes = [o.box for o in picture.scene.objects]
+    assert tuple(round(float(v)) for v in (x - left, y - top, x + right, y + bottom)) in boxes
+
+
+def test_an_empty_picture_is_all_background():
+    empty = next(
+        p for p in (draw_picture(i, split="validation", photos=False) for i in range(200)) if not p.scene.objects
+    )
+    (target,) = dense_targets(empty, 64, (16,))
+    assert (target["kind"] == 0).all()
+    assert (target["colour"] == IGNORED).all()
+    assert np.isnan(target["box"]).all()
+
+
+def test_batches_depend_on_their_step_alone_and_have_gradients():
+    objective = TowerObjective(pictures=2, **SIZES)
+    (pixels, levels), (again, _) = objective.batch(5), objective.batch(5)
+    assert torch.equal(pixels, again)
+    assert pixels.shape == (2, 3, 64, 64)
+    assert [level["kind"].shape for level in levels] == [(2, 8, 8), (2, 4, 4)]
+    module = tower()
+    losses = objective.losses(module, (pixels, levels))
+    assert set(losses) == {*HEADS, "box"}
+    torch.stack(list(losses.values())).sum().backward()
+    assert all(p.grad is not None for p in module.parameters())
+
+
+def test_scores_are_shares_of_cells_on_both_maps():
+    scores = TowerObjective(pictures=4, **SIZES).scores(tower().eval(), pictures=4)
+    assert {"kind@8", "colour@16", "kind+colour@8"} <= set(scores)
+    assert all(0 <= value <= 1 for value in scores.values())
