@@ -135,7 +135,16 @@ def test_false_positives_are_counted_where_the_recall_is_reached():
     assert matches.false_positives(np.ones(2), recall=0.8) == 1.0
     assert matches.false_positives(np.ones(2), recall=0.6) == 0.5
     assert matches.false_positives(np.array([1.0, 0.0]), recall=0.8) == 1.0
-    assert matches.recall(np.ones(2)) == 1.0
+    assert matches.recall(np.ones(2)) == 0.8
+    assert matches.recall(np.ones(2), recall=0.6) == 0.6
+
+
+def test_instances_of_one_score_are_counted_together():
+    scorer = CocoScorer(2, 1)
+    scorer.add(0, truth([A, B], [0, 0]), found([A, B, C], [0.5, 0.5, 0.5], [0, 0, 1]))
+    matches = scorer.matches()
+    assert matches.false_positives(np.ones(1), recall=0.4) == 1.0
+    assert matches.recall(np.ones(1), recall=0.4) == 1.0
 
 
 def test_false_positives_are_undefined_where_the_recall_is_never_reached():

@@ -117,10 +117,8 @@ def test_reading_token_by_token_is_reading_at_once(model: VisionLLMForConditiona
 @torch.no_grad()
 @pytest.mark.parametrize("attention", ["sdpa", "eager"])
 def test_packed_questions_are_read_like_separate_ones(attention: str):
-    config = tiny_config()
-    config._attn_implementation = attention
     model = tiny_model()
-    model.set_attn_implementation(attention)
+    model.language_model.set_attn_implementation(attention)
     shared = [BOS, *PICTURE, 9]
     turns = [[20, 21, *D, EOS], [22, 23], [24, *D, 25]]
     row = [*shared, *turns[0], *turns[1], *turns[2]]
@@ -329,7 +327,7 @@ def test_embeddings_can_be_reached_for_adapters(clip: VisionLLMForConditionalGen
 
 def test_checkpointing_changes_no_gradient():
     plain, spared = tiny_model().train(), tiny_model().train()
-    spared.gradient_checkpointing_enable()
+    spared.language_model.gradient_checkpointing_enable()
     gradients: list[Tensor] = []
     for model in (plain, spared):
         model.states(tiny_inputs([ROUTING])).square().sum().backward()

@@ -63,6 +63,4 @@ def test_no_queries_get_no_answer():
 @pytest.mark.parametrize("shapes", [[(2, 3)], [(2, 1), (2, 1)]], ids=["cells", "levels"])
 def test_shapes_must_cover_the_values(shapes):
     with pytest.raises(ValueError, match="expected 1 shapes that cover 4 values, got"):
-        deformable_attention(
-            torch.zeros(1, 4, 1, 1), shapes, torch.zeros(1, 1, 1, 1, 1, 2), torch.zeros(1, 1, 1, 1, 1)
-        )
+        deformable_attention(torch.zeros(1, 4, 1, 1), shapes, torch.zeros(1, 1, 1, 1, 1, 2), torch.zeros(1, 1, 1, 1, 1))

@@ -20,7 +20,10 @@ def test_samples_of_chosen_masks_are_those_of_their_copies():
 
 
 def test_no_samples_of_no_masks():
-    assert sample_masks(torch.zeros(0, 4, 4, dtype=torch.bool), torch.zeros(0).long(), torch.zeros(0, 3, 2)).shape == (0, 3)
+    assert sample_masks(torch.zeros(0, 4, 4, dtype=torch.bool), torch.zeros(0).long(), torch.zeros(0, 3, 2)).shape == (
+        0,
+        3,
+    )
 
 
 def test_the_points_near_the_edge_of_the_mask_are_kept():

@@ -89,34 +89,30 @@ class Matches:
         Returns:
             Instances an entry whose class is not in that picture; NaN if the recall is never reached.
         """
-        scores, gained, absent = self._pooled(weights)
-        reached = np.flatnonzero(gained >= recall)
-        if not len(reached):
-            return math.nan
-        threshold = scores[reached[0]]
-        return float(absent[scores >= threshold].sum() / (weights @ self.entries))
+        gained, absent = self._at_recall(weights, recall)
+        return absent / float(weights @ self.entries) if gained >= recall else math.nan
 
-    def recall(self, weights: NDArray[np.float64]) -> float:
-        """Return the share of all true instances that are found at IoU 0.50 at any score."""
-        _, gained, _ = self._pooled(weights)
-        if not len(gained):
-            return 0.0 if self.truth_count(weights) else math.nan
-        return float(gained[-1])
+    def recall(self, weights: NDArray[np.float64], *, recall: float = 0.8) -> float:
+        """Return the recall that `false_positives` stands beside: the first that reaches `recall`, else the highest.
 
-    def truth_count(self, weights: NDArray[np.float64]) -> float:
-        """Return the number of true instances."""
-        return float(sum(weights @ c.truths for c in self.classes))
+        Args:
+            weights: float[P]. How often each picture counts.
+            recall: As in `false_positives`.
+        """
+        return self._at_recall(weights, recall)[0]
 
-    def _pooled(self, weights: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
-        """Return scores (best first), the recall up to each, and the weight of each as a find of an absent class."""
-        total = self.truth_count(weights)
+    def _at_recall(self, weights: NDArray[np.float64], recall: float) -> tuple[float, float]:
+        """Return the recall at the score where it is reached, and how many finds of absent classes that brings."""
+        total = float(sum(weights @ c.truths for c in self.classes))
         if not total:
-            return np.zeros(0), np.zeros(0), np.zeros(0)
+            return math.nan, math.nan
         scores = np.concatenate([c.scores for c in self.classes])
         hits = np.concatenate([c.hits[0] * weights[c.pictures] for c in self.classes])
         absent = np.concatenate([(c.truths[c.pictures] == 0) * weights[c.pictures] for c in self.classes])
         order = np.argsort(-scores, kind="stable")
-        return scores[order], np.cumsum(hits[order]) / total, absent[order]
+        reached = np.flatnonzero(np.cumsum(hits[order]) / total >= recall)
+        kept = scores >= scores[order[reached[0]]] if len(reached) else np.ones(len(scores), dtype=bool)
+        return float(hits[kept].sum()) / total, float(absent[kept].sum())
 
 
 def _weighted_precision(found: ClassMatches, weights: NDArray[np.float64], steps: slice) -> float:

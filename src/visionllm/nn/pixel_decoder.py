@@ -4,7 +4,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from visionllm.nn.canvases import canvas_groups, paste
-from visionllm.nn.pyramid import NORM_GROUPS, Pyramid
+from visionllm.nn.norms import MapNorm
+from visionllm.nn.pyramid import Pyramid
 
 
 class PixelDecoder(nn.Module):
@@ -21,9 +22,9 @@ class PixelDecoder(nn.Module):
     def __init__(self, channels: int, width: int, mask_width: int) -> None:
         super().__init__()
         self.lateral = nn.Conv2d(channels, width, 1, bias=False)
-        self.lateral_norm = nn.GroupNorm(NORM_GROUPS, width)
+        self.lateral_norm = MapNorm(width)
         self.smooth = nn.Conv2d(width, width, 3, padding=1, bias=False)
-        self.smooth_norm = nn.GroupNorm(NORM_GROUPS, width)
+        self.smooth_norm = MapNorm(width)
         self.output = nn.Conv2d(width, mask_width, 1)
         for conv in (self.lateral, self.smooth, self.output):
             nn.init.kaiming_uniform_(conv.weight, a=1)

@@ -10,10 +10,9 @@ from torch import Tensor, nn
 
 from visionllm.nn.backbone import Backbone
 from visionllm.nn.canvases import canvas_groups, paste
+from visionllm.nn.norms import MapNorm
 from visionllm.nn.position import grid_embedding
 from visionllm.types.tensors import Batch, ImageBatch
-
-NORM_GROUPS = 32
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -124,7 +123,7 @@ class FeaturePyramid(nn.Module):
     @staticmethod
     def _projection(conv: nn.Conv2d) -> nn.Sequential:
         nn.init.xavier_uniform_(conv.weight)
-        return nn.Sequential(conv, nn.GroupNorm(NORM_GROUPS, conv.out_channels))
+        return nn.Sequential(conv, MapNorm(conv.out_channels))
 
     def forward(self, images: ImageBatch) -> Pyramid:
         """Return the tokens of B pictures."""

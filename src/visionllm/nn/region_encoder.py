@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from visionllm.config.quirks import Quirks
+from visionllm.nn.norms import ChannelNorm
 
 QUERY_HEADS = 8
 
@@ -39,14 +40,6 @@ class RegionEncoderConfig:
             raise ValueError(f"expected points >= 1, got {self.points}")
         if self.pooling not in ("sample", "mean", "cross_attn"):
             raise ValueError(f"expected pooling to be sample, mean or cross_attn, got {self.pooling!r}")
-
-
-class ChannelNorm(nn.LayerNorm):
-    """Layer normalisation over the channels of float[N, C, H, W]."""
-
-    def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that `nn.LayerNorm` gave it
-        """Return float[N, C, H, W]."""
-        return super().forward(input.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 class RegionEncoder(nn.Module):

@@ -20,7 +20,7 @@ def class_cost(logits: Tensor, class_ids: Tensor, *, alpha: float = 0.25, gamma:
         float[..., N, T]. Cost of the positive minus the cost of the negative it would have been.
 
     >>> class_cost(torch.tensor([[0.0, 2.0]]), torch.tensor([1]))
-    tensor([[-1.2358]])
+    tensor([[-1.2371]])
     """
     index = class_ids.unsqueeze(-2).expand(*logits.shape[:-1], class_ids.shape[-1])
     p = logits.gather(-1, index).sigmoid()

@@ -221,21 +221,33 @@ class OpenedImage(Questions):
         )
 
 
-def class_passes(classes: Sequence[str], most: int) -> list[list[str]]:
-    """Split a list of classes into passes of at most `most`, all about equally long.
+def check_classes(classes: Sequence[str]) -> list[str]:
+    """Return class names without blanks around them.
 
     Raises:
-        ValueError: If there is no class, or one comes twice.
-
-    >>> class_passes(["star", "fish", "cup"], 2)
-    [['star', 'fish'], ['cup']]
+        ValueError: If there is no class, or one is blank or comes twice.
     """
     if isinstance(classes, str) or not classes:
         raise ValueError(f"expected a list of at least one class name, got {classes!r}")
     names = [name.strip() for name in classes]
-    twice = [name for place, name in enumerate(names) if name in names[:place]]
-    if twice:
-        raise ValueError(f"expected different class names, got {twice[0]!r} twice")
+    for place, name in enumerate(names):
+        if not name:
+            raise ValueError(f"expected words in class name {place}, got {classes[place]!r}")
+        if name in names[:place]:
+            raise ValueError(f"expected different class names, got {name!r} twice")
+    return names
+
+
+def class_passes(classes: Sequence[str], most: int) -> list[list[str]]:
+    """Split a list of classes into passes of at most `most`, all about equally long.
+
+    Raises:
+        ValueError: As `check_classes`.
+
+    >>> class_passes(["star", "fish", "cup"], 2)
+    [['star', 'fish'], ['cup']]
+    """
+    names = check_classes(classes)
     number = -(-len(names) // most)
     size = -(-len(names) // number)
     return [names[start : start + size] for start in range(0, len(names), size)]

@@ -77,7 +77,7 @@ class VisionLLM:
             ValueError: If there is no such model, or its folder is broken.
         """
         folder = find_model(model)
-        place = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        place = find_device(device)
         processor = VisionLLMProcessor.from_pretrained(folder)
         network = load_model(folder, device=place, dtype=dtype)
         return cls(network, processor, deterministic=deterministic, drawings_only=folder.parent == EMBEDDED)
@@ -301,6 +301,22 @@ def find_model(model: str | PathLike[str] | None = None) -> Path:
             f"expected a model's folder or one of {', '.join(known) or 'no embedded models'}, got {name!r}"
         )
     return Path(name)
+
+
+def find_device(device: str | torch.device | None = None) -> torch.device:
+    """Return a device that is there; None takes the GPU if there is one.
+
+    Raises:
+        ValueError: If there is no such device.
+    """
+    if device is None:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        found = torch.device(device)
+        torch.empty(0, device=found)
+    except (RuntimeError, AssertionError) as error:  # what torch raises for unknown names and missing hardware
+        raise ValueError(f"expected a device that is there, such as cpu, got {str(device)!r}") from error
+    return found
 
 
 def _lists(classes: Sequence[str] | Sequence[Sequence[str]], count: int) -> list[Sequence[str]]:

@@ -20,7 +20,7 @@ ROUTED = {
     "refer-reasoning": 0.5, "refer-nothing": 0.8, "segment-point": 0.3, "segment-scribble": 0.3, "segment-box": 0.3, "segment-mask": 0.3,
     "segment-several": 0.4,
 }  # fmt: skip
-KNOWN = {"known-classes": 1.0}
+KNOWN = {"known-classes": 3.0}
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -38,8 +38,25 @@ STAGES: tuple[Stage, ...] = (
         start={"model.vision_encoder": "tower:encoder"},
     ),
     Stage(
-        name="chat", objective="tasks", seed=3, steps=2000, pictures=16, questions=8, mixture=TALK | REGION | ROUTED,
+        name="chat", objective="tasks", seed=3, steps=1600, pictures=16, questions=8, mixture=TALK | REGION | ROUTED,
         rates=_NO_PICTURE_TOWER | {"*": 1.2e-3}, ema=0.998, warmup=0.02, floor=0.1,
         start={"model": "projector:model"},
+    ),
+    Stage(
+        name="joined", objective="tasks", seed=4, steps=1000, pictures=12, questions=6, units=12, link_weight=1.0,
+        mixture=TALK | REGION | ROUTED | KNOWN,
+        rates=_NO_PICTURE_TOWER | {
+            "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,
+        },
+        ema=0.998, warmup=0.02, floor=0.05, clip=5.0,
+        start={"model": "chat:model", "model.decoders.detection": "expert:detector", "aims": "expert:aims"},
+    ),
+    Stage(
+        name="decoders", objective="tasks", seed=5, steps=400, pictures=12, questions=3, units=16,
+        mixture=ROUTED | KNOWN,
+        rates={
+            "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
+        },
+        ema=0.998, warmup=0.02, floor=0.05, clip=5.0, start={"model": "joined:model"},
     ),
 )  # fmt: skip

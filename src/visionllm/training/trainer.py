@@ -73,6 +73,15 @@ def learning_rate(stage: Stage, step: int) -> float:
     return stage.floor + (1 - stage.floor) * 0.5 * (1 + math.cos(math.pi * way))
 
 
+def train_mode(module: nn.Module) -> None:
+    """Put a module into training mode, but for frozen parts: their batch norms keep the statistics they learned."""
+    module.train()
+    for part in module.modules():
+        parameters = list(part.parameters())
+        if parameters and not any(p.requires_grad for p in parameters):
+            part.eval()
+
+
 class Trainer:
     """Runs one stage of a module; a run that was cut off goes on from its newest whole checkpoint, bit for bit.
 
@@ -171,7 +180,7 @@ class Trainer:
         self.module.eval()
         scores = dict(self.objective.scores(self.module))
         fill(self.module, last)
-        self.module.train()
+        train_mode(self.module)
         if self.on_scores is not None:
             self.on_scores(self.progress.step, scores)
         return scores
@@ -180,7 +189,7 @@ class Trainer:
         """Train to the end of the stage (or `stop_at`), leave the result in the module, and return its scores."""
         stage, options, state = self.stage, self.options, self.progress
         last = min(stage.steps, options.stop_at or stage.steps)
-        self.module.train()
+        train_mode(self.module)
         logs = SummaryWriter(str(options.folder / "logs"))
         bar = Progress(
             TextColumn(stage.name),
