@@ -1,13 +1,15 @@
 """A random tiny model (under half a million parameters) and batches for it, for any test that needs a whole network.
 
 `tiny_config()` and `tiny_model()` take `vision="clip"` or `"resnet"` and any field of `VisionLLMConfig`;
-`tiny_inputs(model, rows)` turns rows of ids into a batch. `ROUTES`, `IDS` and the id names below are its vocabulary.
+`tiny_inputs(rows)` turns rows of ids into a batch; `Dictation` makes `generate` write given text. `ROUTES`, `IDS` and the
+id names below are its vocabulary.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import torch
+from transformers import LogitsProcessor
 
 from visionllm.config import VisionLLMConfig
 from visionllm.model import VisionLLMForConditionalGeneration
@@ -177,3 +179,25 @@ def tiny_inputs(
         "labels": None if labels is None else padded(labels, -100),
     }
     return ModelInputs(**(values | fields))
+
+
+class Dictation(LogitsProcessor):
+    """Makes each row write given text ids, then 30 for ever; slots are not part of the text.
+
+    Args:
+        texts: Text ids of each row.
+        start: Length of the prompt.
+    """
+
+    def __init__(self, texts: Sequence[Sequence[int]], start: int) -> None:
+        self.texts, self.start = texts, start
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Leave each row only the id it must write."""
+        beams = len(input_ids) // len(self.texts)
+        for row in range(len(input_ids)):
+            text = self.texts[row // beams]
+            place = int((input_ids[row, self.start :] < VOCABULARY).sum())
+            scores[row] = float("-inf")
+            scores[row, text[place] if place < len(text) else 30] = 0
+        return scores

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 
@@ -84,8 +83,8 @@ def read_answer(
     routed = []
     for place in found:
         span = (moved(place.clause[0]), moved(place.clause[1]))
-        by_user = place.token == GROUNDING or place.words is None
-        label = phrase_of(question, prompts) if by_user else raw[slice(*place.words)]
+        words = None if place.token == GROUNDING else place.words
+        label = phrase_of(question, prompts) if words is None else raw[slice(*words)]
         routed.append(RoutedSpan(token=place.token, label=label, span=span, position=place.position))
     return Reading(text=text, parts=tuple(_parts(raw, found)) if found else (), routed=tuple(routed))
 

@@ -28,7 +28,7 @@ def test_supervision_gets_boxes_scores_names_and_masks(masks, count):
     theirs = to_supervision(found(masks=masks, count=count))
     assert isinstance(theirs, supervision.Detections)
     assert theirs.xyxy.tolist() == [[2, 1, 5, 3], [6, 4, 7, 5]][:count]
-    assert theirs["class_name"].tolist() == ["red star", "car"][:count]
+    assert list(theirs.data["class_name"]) == ["red star", "car"][:count]
     assert (theirs.mask is not None) == masks
 
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import LogitsProcessor, LogitsProcessorList
+from transformers import LogitsProcessorList
 from transformers.generation.streamers import BaseStreamer
 
 from tests.tiny import (
@@ -16,6 +16,7 @@ from tests.tiny import (
     REGION,
     STOP,
     VOCABULARY,
+    Dictation,
     tiny_inputs,
     tiny_model,
 )
@@ -24,23 +25,6 @@ from visionllm.types.tensors import ModelInputs
 
 PROMPTS = [[BOS, *[PATCH] * PATCHES, 10, 11, 12], [BOS, *[PATCH] * PATCHES * 2, REGION, 13], [BOS, 20]]
 GREEDY: dict[str, Any] = {"do_sample": False, "eos_token_id": None, "pad_token_id": 0}
-
-
-class Text(LogitsProcessor):
-    """Makes each row write given text ids, then 30 for ever."""
-
-    def __init__(self, texts: list[list[int]], start: int) -> None:
-        self.texts, self.start = texts, start
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        beams = len(input_ids) // len(self.texts)
-        for row in range(len(input_ids)):
-            text = self.texts[row // beams]
-            place = int((input_ids[row, self.start :] < VOCABULARY).sum())
-            wanted = text[place] if place < len(text) else 30
-            scores[row] = float("-inf")
-            scores[row, wanted] = 0
-        return scores
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +48,7 @@ def following(written: torch.Tensor, inputs: ModelInputs) -> list[list[int]]:
 
 def test_a_batch_may_hold_rows_with_and_without_slots(model: VisionLLMForConditionalGeneration, inputs: ModelInputs):
     texts = [[5, DET, 6, DET], [5, 6, 7, 8], [POSE, 5]]
-    wish = Text(texts, inputs.input_ids.shape[1])
+    wish = Dictation(texts, inputs.input_ids.shape[1])
     written = model.generate(
         **arguments(inputs), **GREEDY, max_new_tokens=12, logits_processor=LogitsProcessorList([wish])
     )
@@ -79,7 +63,7 @@ def test_a_batch_may_hold_rows_with_and_without_slots(model: VisionLLMForConditi
 def test_states_while_writing_are_those_of_reading_the_whole(
     model: VisionLLMForConditionalGeneration, inputs: ModelInputs
 ):
-    wish = Text([[5, DET, 6], [5, 6], [POSE, 5]], inputs.input_ids.shape[1])
+    wish = Dictation([[5, DET, 6], [5, 6], [POSE, 5]], inputs.input_ids.shape[1])
     written = model.generate(
         **arguments(inputs),
         **GREEDY,
@@ -142,7 +126,7 @@ def test_every_way_of_writing_keeps_groups_whole(
 
 
 def test_slots_add_nothing_to_the_score_of_a_beam(model: VisionLLMForConditionalGeneration, inputs: ModelInputs):
-    wish = Text([[5, DET, 6]] * 3, inputs.input_ids.shape[1])
+    wish = Dictation([[5, DET, 6]] * 3, inputs.input_ids.shape[1])
     written = model.generate(
         **arguments(inputs),
         **GREEDY,
@@ -187,7 +171,7 @@ def test_stop_strings_stop(model: VisionLLMForConditionalGeneration):
             return VOCABULARY
 
     inputs = tiny_inputs(PROMPTS[:1])
-    wish = Text([[5, DET, 6, 7, 8]], inputs.input_ids.shape[1])
+    wish = Dictation([[5, DET, 6, 7, 8]], inputs.input_ids.shape[1])
     written = model.generate(
         **arguments(inputs),
         **GREEDY,
@@ -211,7 +195,7 @@ def test_a_streamer_gets_every_id(model: VisionLLMForConditionalGeneration):
             self.ids.append(-1)
 
     inputs, seen = tiny_inputs(PROMPTS[:1]), Seen()
-    wish = Text([[5, DET, 6]], inputs.input_ids.shape[1])
+    wish = Dictation([[5, DET, 6]], inputs.input_ids.shape[1])
     written = model.generate(
         **arguments(inputs), **GREEDY, max_new_tokens=7, logits_processor=LogitsProcessorList([wish]), streamer=seen
     )
@@ -246,7 +230,7 @@ def test_adapters_write_with_slots_too():
     peft = pytest.importorskip("peft")
     wrapped = peft.get_peft_model(tiny_model(), peft.LoraConfig(target_modules=["q_proj"], task_type="CAUSAL_LM"))
     inputs = tiny_inputs(PROMPTS[:1])
-    wish = Text([[5, DET, 6]], inputs.input_ids.shape[1])
+    wish = Dictation([[5, DET, 6]], inputs.input_ids.shape[1])
     written = wrapped.generate(
         **arguments(inputs), **GREEDY, max_new_tokens=7, logits_processor=LogitsProcessorList([wish])
     )

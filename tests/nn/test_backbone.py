@@ -59,7 +59,8 @@ def test_free_norms_learn_their_statistics():
 
 def test_no_parameter_of_swin_is_idle():
     backbone = Backbone(SWIN)
-    sum(m.sum() for m in backbone(torch.randn(1, 3, 32, 32)).values()).backward()
+    maps = backbone(torch.randn(1, 3, 32, 32))
+    torch.stack([m.sum() for m in maps.values()]).sum().backward()
     assert [n for n, p in backbone.named_parameters() if p.grad is None] == []
 
 

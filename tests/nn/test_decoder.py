@@ -38,7 +38,8 @@ def test_boxes_start_unchanged():
 
 def test_no_gradient_flows_through_guiding_boxes():
     net = decoder()
-    torch.nn.init.normal_(net.box_head.layers[-1].weight)
+    for parameter in net.box_head.layers[-1].parameters():
+        torch.nn.init.normal_(parameter)
     first = torch.full((1, 5, 4), 0.4, requires_grad=True)
     _, boxes, _ = net(torch.randn(1, 5, 16), first, memory())
     boxes[-1].sum().backward()

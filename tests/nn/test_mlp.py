@@ -5,9 +5,8 @@ from visionllm.nn.mlp import MLP, FeedForward
 
 def test_the_last_layer_has_no_activation():
     net = MLP([2, 3, 1])
-    for layer in net.layers:
-        torch.nn.init.constant_(layer.weight, -1.0)
-        torch.nn.init.zeros_(layer.bias)
+    for name, parameter in net.named_parameters():
+        torch.nn.init.constant_(parameter, -1.0 if name.endswith("weight") else 0.0)
     assert net(torch.tensor([[1.0, 1.0], [-1.0, -1.0]])).tolist() == [[0.0], [-6.0]]
 
 

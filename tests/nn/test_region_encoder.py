@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -15,7 +17,8 @@ SIDE = 32
 
 def encoder(quirks: Quirks | None = None, **settings) -> RegionEncoder:
     torch.manual_seed(0)
-    return RegionEncoder(RegionEncoderConfig(**{"patch_size": 8, "hidden_width": 16} | settings), 24, 10, quirks).eval()
+    config = replace(RegionEncoderConfig(patch_size=8, hidden_width=16), **settings)
+    return RegionEncoder(config, 24, 10, quirks).eval()
 
 
 def regions(count: int = 3, levels: int = 2) -> tuple[torch.Tensor, torch.Tensor, list[torch.Tensor]]:

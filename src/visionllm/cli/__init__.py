@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, demo, eval, find, tasks, train, world
+from visionllm.cli import ask, demo, find, tasks, train, world
+from visionllm.cli import eval as evaluate
 
-# Of the parser that typer brings along, under whichever name this version of it has.
-UsageError = typer.BadParameter.__bases__[0]
+# The base of all complaints of the parser that typer brings along; it lies elsewhere in older versions.
+UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
     help="One model that answers questions about pictures in text, boxes and masks.",
@@ -47,7 +48,7 @@ app.command()(demo.demo)
 app.command()(tasks.tasks)
 app.add_typer(world.app, name="world")
 app.add_typer(train.app, name="train")
-app.add_typer(eval.app, name="eval")
+app.add_typer(evaluate.app, name="eval")
 
 
 def main() -> None:
@@ -79,6 +80,5 @@ def _complain(message: str, code: int) -> int:
 
 
 def _one_line(error: BaseException) -> str:
-    describe = getattr(error, "format_message", None)
-    words = " ".join((describe() if callable(describe) else str(error)).split())
-    return words or type(error).__name__
+    describe = getattr(error, "format_message", error.__str__)
+    return " ".join(str(describe()).split()) or type(error).__name__

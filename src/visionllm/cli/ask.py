@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from visionllm.cli.options import (
-    REGIONS,
     AsJson,
     BoxOption,
     Device,
@@ -26,14 +25,16 @@ from visionllm.cli.options import (
 from visionllm.cli.output import check_out, print_instances, print_json, print_notices, save_picture, to_json
 
 if TYPE_CHECKING:
-    from visionllm.types import Answer, Region, Request
+    from PIL import Image
+
+    from visionllm.types import Answer, Options, Region, Request
 
 NewTokens = Annotated[int | None, typer.Option(min=1, help="Length limit of the answer.")]
 
 
 def run(
-    prompt: Annotated[str, typer.Argument(help='The question, such as "Detect every red star."')],
-    images: Annotated[list[Path] | None, typer.Argument(metavar="[IMAGE]…", help="Picture files, if any.")] = None,
+    prompt: Annotated[str, typer.Argument(metavar="PROMPT", help='The question, such as "Detect every red star."')],
+    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE", help="Picture files, if any.")] = None,
     box: BoxOption = None,
     point: PointOption = None,
     scribble: ScribbleOption = None,
@@ -55,6 +56,9 @@ def run(
     visionllm run "What is this?" desk.png --point 142,130
 
     visionllm run "How many fish are there?" harbour.png --json
+
+    Regions can be given several times: they are region1, region2, … in the order box, point, scribble, polygon, mask.
+    They lie on the last picture.
     """
     from dataclasses import replace
 
@@ -77,11 +81,8 @@ def run(
     _show(prompt, request, answer, regions, out, as_json=as_json, files=images or [])
 
 
-run.__doc__ = f"{run.__doc__}\n    {REGIONS}\n"
-
-
 def caption(
-    image: Annotated[Path, typer.Argument(help="A picture file.")],
+    image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")],
     out: Out = None,
     as_json: AsJson = False,
     threshold: Threshold = None,
@@ -105,7 +106,7 @@ def caption(
     _show(question, request, predictor.answer([request])[0], [], out, as_json=as_json, files=[image])
 
 
-def _request(prompt, pictures, regions, options) -> "Request":  # noqa: ANN001
+def _request(prompt: str, pictures: "list[Image.Image]", regions: "list[Region]", options: "Options") -> "Request":
     from visionllm.types import Mark, Message, Part, Picture, Request
 
     parts: list[Part] = [*(Picture(picture) for picture in pictures), prompt]

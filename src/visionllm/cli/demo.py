@@ -70,7 +70,7 @@ def _listed(folder: Path) -> Iterator[tuple[str, "Image.Image", Sequence[str]]]:
         prompts = _prompts(folder / PROMPTS)
     else:
         files = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
-        prompts = dict.fromkeys(files, list(QUESTIONS))
+        prompts = {name: list(QUESTIONS) for name in files}
     if not prompts:
         raise ValueError(f"expected pictures in {folder}, got none")
     for name, questions in prompts.items():
@@ -82,13 +82,13 @@ def _prompts(file: Path) -> dict[str, list[str]]:
         prompts = json.loads(file.read_text(encoding="utf-8"))
     except ValueError:
         prompts = None
-    shaped = isinstance(prompts, dict) and all(
-        isinstance(questions, list) and all(isinstance(question, str) for question in questions)
-        for questions in prompts.values()
-    )
-    if not shaped:
-        raise ValueError(f'expected {{"picture.png": ["question", …], …}} in {file}, got something else')
-    return prompts
+    if isinstance(prompts, dict) and all(_are_questions(questions) for questions in prompts.values()):
+        return prompts
+    raise ValueError(f'expected {{"picture.png": ["question", …], …}} in {file}, got something else')
+
+
+def _are_questions(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(question, str) for question in value)
 
 
 def _drawn() -> Iterator[tuple[str, "Image.Image", Sequence[str]]]:

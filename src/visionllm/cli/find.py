@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from visionllm.types import Detections
 
 ImageFile = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")]
-Classes = Annotated[list[str] | None, typer.Argument(metavar="CLASS…", help='Names, such as fish or "red star".')]
+Classes = Annotated[list[str] | None, typer.Argument(metavar="CLASS", help='Names, such as fish or "red star".')]
 Overlap = Annotated[
     float | None,
     typer.Option("--nms-iou", min=0, max=1, help="Of boxes of a class that overlap more, keep the best one."),
@@ -94,7 +94,9 @@ def segment(
 
 def refer(
     image: ImageFile,
-    phrase: Annotated[str, typer.Argument(help='Words that mean one thing, such as "the left fish".')],
+    phrase: Annotated[
+        str, typer.Argument(metavar="PHRASE", help='Words that mean one thing, such as "the left fish".')
+    ],
     out: Out = None,
     as_json: AsJson = False,
     threshold: Threshold = None,

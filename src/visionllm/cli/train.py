@@ -33,7 +33,7 @@ def _main() -> None:
 
 
 @app.command(
-    epilog="Examples:  visionllm train tiny --out runs/tiny   ·   visionllm train tiny --out runs/tiny --stage tower --threads 2"
+    epilog="Examples:  visionllm train tiny --plan   ·   visionllm train tiny --out runs/tiny --stage tower --threads 2"
 )
 def tiny(
     out: Annotated[

@@ -19,7 +19,7 @@ def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
     >>> encode_mask(np.array([[False, True], [False, True]]))
     {'size': [2, 2], 'counts': '22'}
     """
-    plain = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    plain: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
     return {"size": [int(side) for side in plain["size"]], "counts": plain["counts"].decode("ascii")}
 
 

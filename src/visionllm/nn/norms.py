@@ -7,8 +7,8 @@ from torch import Tensor, nn
 class MapNorm(nn.GroupNorm):
     """Normalisation in 32 groups of channels, of maps float[N, C, H, W].
 
-    Unlike torch's, it takes a map of one cell and one channel a group, which becomes the bias: a tiny picture on a coarse
-    level is no error.
+    Unlike torch's, it takes a map of one cell with one channel a group, which becomes the bias: a tiny picture on a
+    coarse level is no error.
 
     >>> MapNorm(32)(torch.ones(1, 32, 1, 1)).abs().max().item()
     0.0

@@ -269,11 +269,13 @@ def _see(core: Core, image: Image.Image) -> Seen:
         region_pictures=None,
     )
     nothing = torch.arange(0, device=core.model.device)
-    read = core.model.read(first, encoded=prepared.encoded, use_cache=True, logits_to_keep=nothing)
+    cache = core.model.read(first, encoded=prepared.encoded, use_cache=True, logits_to_keep=nothing).past_key_values
+    if cache is None:
+        raise ValueError("expected a language model that keeps a cache, got one that does not")
     return Seen(
         ids=ids,
         encoded=prepared.encoded,
-        cache=read.past_key_values,
+        cache=cache,
         images=prepared.inputs.images,
         notices=core.notices_about([image]),
     )

@@ -17,8 +17,8 @@ ROUTED = {
     "detect-one": 0.4, "detect-several": 0.4, "detect-everything": 0.2, "detect-nothing": 0.6, "detect-attribute": 0.8,
     "count-with-boxes": 0.4, "count-like-marked": 0.5, "grounded-caption": 0.6, "detect-and-describe": 0.5,
     "segment-instances": 0.4, "refer-attribute": 0.8, "refer-relation": 0.8, "refer-ordinal": 0.8,
-    "refer-reasoning": 0.5, "refer-nothing": 0.8, "segment-point": 0.3, "segment-scribble": 0.3, "segment-box": 0.3, "segment-mask": 0.3,
-    "segment-several": 0.4,
+    "refer-reasoning": 0.5, "refer-nothing": 0.8, "segment-point": 0.3, "segment-scribble": 0.3,
+    "segment-box": 0.3, "segment-mask": 0.3, "segment-several": 0.4,
 }  # fmt: skip
 KNOWN = {"known-classes": 3.0}
 

@@ -30,7 +30,7 @@ class TaskBatch:
 
     Attributes:
         batch: For the model.
-        codes: int[U, K, 4], places: float[U, K, 4], aimed: bool[U, K]. Aims of the groups of each unit; see `aim_codes`.
+        codes: int[U, K, 4], places: float[U, K, 4], aimed: bool[U, K]. Aims of each unit's groups; see `aim_codes`.
     """
 
     batch: TrainBatch
