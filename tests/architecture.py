@@ -133,9 +133,9 @@ def long_functions(source: Source) -> Offences:
 
 
 def greedy_excepts(source: Source) -> Offences:
-    """Yield handlers that catch everything."""
+    """Yield handlers that catch everything and keep it; those that clean up and raise on are no offence."""
     for node in source.nodes:
-        if isinstance(node, ast.ExceptHandler):
+        if isinstance(node, ast.ExceptHandler) and ast.unparse(node.body[-1]) != "raise":
             caught = ast.unparse(node.type) if node.type else ""
             if not caught or re.search(r"\b(Base)?Exception\b", caught):
                 yield node.lineno, f"except {caught}".strip()

@@ -59,6 +59,13 @@ def test_the_named_exception_covers_one_import_only():
     assert list(rule.offences(Source("src/visionllm/types/results.py", "from visionllm.ops.boxes import box_area")))
 
 
+def test_a_handler_that_cleans_up_and_raises_on_may_catch_everything():
+    rule = RULES["an-except-names-its-errors"]
+    tidy = "try:\n    f()\nexcept BaseException:\n    clean()\n    raise"
+    assert not list(rule.offences(Source("src/visionllm/ops/boxes.py", tidy)))
+    assert list(rule.offences(Source("src/visionllm/ops/boxes.py", tidy.replace("raise", "pass"))))
+
+
 def test_an_import_by_name_counts_as_an_import():
     source = Source("src/visionllm/ops/boxes.py", "import importlib\nimportlib.import_module('visionllm.cli')")
     assert (2, "visionllm.cli", "") in list(imports(source))

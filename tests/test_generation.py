@@ -292,7 +292,16 @@ def test_what_is_forbidden_is_never_sampled():
     assert SeededSampling(wishes)(torch.zeros(50, 1, dtype=torch.long), scores).argmax(-1).tolist() == [1] * 50
 
 
-PIECES = {1: b"A ", 2: b"gr", 3: "ü".encode()[:1], 4: "ü".encode()[1:], 5: b"n", 6: b" star", 7: "星".encode(), 8: b".\n"}
+PIECES = {
+    1: b"A ",
+    2: b"gr",
+    3: "ü".encode()[:1],
+    4: "ü".encode()[1:],
+    5: b"n",
+    6: b" star",
+    7: "星".encode(),
+    8: b".\n",
+}
 
 
 def spelled(ids: Sequence[int]) -> str:

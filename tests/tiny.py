@@ -1,8 +1,8 @@
 """A random tiny model (under half a million parameters) and batches for it, for any test that needs a whole network.
 
 `tiny_config()` and `tiny_model()` take `vision="clip"` or `"resnet"` and any field of `VisionLLMConfig`;
-`tiny_inputs(rows)` turns rows of ids into a batch; `Dictation` makes `generate` write given text. `ROUTES`, `IDS` and the
-id names below are its vocabulary.
+`tiny_inputs(rows)` turns rows of ids into a batch; `Dictation` makes `generate` write given text. `ROUTES`, `IDS` and
+the id names below are its vocabulary.
 """
 
 from collections.abc import Sequence

@@ -61,7 +61,9 @@ def test_everything_has_a_default():
         pytest.param({"auto_map": {"AutoModel": "x.py"}}, r"chooses code.*config\.auto_map", id="code"),
         pytest.param({"_private": 1}, r"private.*config\._private", id="private"),
         pytest.param(
-            {"text_config": {"model_type": "llama", "nonsense": 1}}, r"unknown key config\.text_config\.nonsense", id="text"
+            {"text_config": {"model_type": "llama", "nonsense": 1}},
+            r"unknown key config\.text_config\.nonsense",
+            id="text",
         ),
         pytest.param(
             {"vision_config": {"model_type": "resnet", "trust_remote_code": True}},
@@ -95,9 +97,13 @@ def test_a_file_with_a_wrong_key_is_refused_with_its_path(tmp_path: Path, change
         pytest.param({"tables": {"det": 0, "pose": 4}}, "one slot or more in table 'det', got 0", id="slots"),
         pytest.param({"pixel_shuffle": 3}, "expected pixel_shuffle 1 or 2, got 3", id="shuffle"),
         pytest.param({"vision_position": "x"}, "expected vision_position 'none' or 'sine', got 'x'", id="position"),
-        pytest.param({"token_ids": IDS | {"<reg>": VOCABULARY}}, r"expected the id of <reg> in \[0, 60\), got 60", id="id"),
+        pytest.param(
+            {"token_ids": IDS | {"<reg>": VOCABULARY}}, r"expected the id of <reg> in \[0, 60\), got 60", id="id"
+        ),
         pytest.param({"routes": [*ROUTES, ROUTES[0]]}, "one route a routing token", id="twice"),
-        pytest.param({"tables": {"det": 4}}, r"expected a table among \['det'\] for route \[POSE\], got 'pose'", id="table"),
+        pytest.param(
+            {"tables": {"det": 4}}, r"expected a table among \['det'\] for route \[POSE\], got 'pose'", id="table"
+        ),
         pytest.param(
             {"routes": [Route(token="[NEW]", table="det", decoder="detection")]},
             r"expected the id of routing token \[NEW\]",
@@ -111,7 +117,7 @@ def test_values_that_do_not_fit_together_are_refused(change: dict[str, Any], mes
 
 
 def test_an_unknown_table_is_refused():
-    with pytest.raises(ValueError, match="expected a table among .*, got 'gen'"):
+    with pytest.raises(ValueError, match=r"expected a table among .*, got 'gen'"):
         tiny_config().slot_ids("gen")
 
 

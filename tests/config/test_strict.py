@@ -60,7 +60,7 @@ def test_an_unknown_model_type_is_refused():
 
 
 def test_a_configuration_without_a_model_type_is_refused():
-    with pytest.raises(ValueError, match="expected c.model_type, got only hidden_size"):
+    with pytest.raises(ValueError, match=r"expected c\.model_type, got only hidden_size"):
         check_pretrained({"hidden_size": 4}, "c")
 
 

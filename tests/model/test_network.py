@@ -30,7 +30,7 @@ D = [DET, *DET_SLOTS]
 ROUTING = [BOS, *PICTURE, 10, 11, *D, COMMA, 12, *D, EOS]
 TALKING = [BOS, *PICTURE, 13, REGION, 14]
 TEXT = [BOS, 20, 21, 22]
-CLOSE = {"atol": 1e-5, "rtol": 1e-4}
+CLOSE: dict[str, Any] = {"atol": 1e-5, "rtol": 1e-4}
 
 each_vision = pytest.mark.parametrize("vision", ["clip", "resnet"])
 
@@ -177,7 +177,9 @@ def test_joined_features_take_a_quarter_of_the_places():
 def test_places_are_told_apart_by_their_sine_only_if_wanted():
     flat = torch.zeros(1, 3, 64, 64)
     ones = torch.ones(1, dtype=torch.long)
-    plain, placed = (tiny_model("resnet", vision_position=kind).encode_pictures(flat, ones) for kind in ("none", "sine"))
+    plain, placed = (
+        tiny_model("resnet", vision_position=kind).encode_pictures(flat, ones) for kind in ("none", "sine")
+    )
     inner = plain.tokens[0].unflatten(0, (4, 4))[1:3, 1:3].flatten(0, 1)
     assert placed.tokens.shape == plain.tokens.shape
     assert (placed.tokens[0, 5] - placed.tokens[0, 6]).abs().max() > (inner[0] - inner[1]).abs().max()
@@ -192,7 +194,10 @@ def test_places_are_told_apart_by_their_sine_only_if_wanted():
         pytest.param(TALKING, {"region_masks": None}, "expected 1 regions, .*, got 0", id="no-region"),
         pytest.param(TALKING, {"region_pictures": None}, "expected the pictures of 1 regions, got none", id="nowhere"),
         pytest.param(
-            TALKING, {"region_pictures": torch.tensor([0, 0])}, "expected 1 pictures, one for each region, got 2", id="two"
+            TALKING,
+            {"region_pictures": torch.tensor([0, 0])},
+            "expected 1 pictures, one for each region, got 2",
+            id="two",
         ),
         pytest.param(ROUTING, {"splits": torch.tensor([2])}, "expected 2 splits of 1 pictures, got 1", id="splits"),
     ],
@@ -249,7 +254,11 @@ def test_a_batch_of_text_and_detection_has_the_losses_of_both():
     assert {"detection/class", "detection/box", "detection/giou"} <= losses.keys()
     assert all(value.shape == () and bool(value.isfinite()) for value in losses.values())
     torch.stack(list(losses.values())).sum().backward()
-    for name in ("super_link.tables.det.weight", "projector.layers.0.weight", "decoders.detection.object_queries.weight"):
+    for name in (
+        "super_link.tables.det.weight",
+        "projector.layers.0.weight",
+        "decoders.detection.object_queries.weight",
+    ):
         gradient = model.get_parameter(name).grad
         assert gradient is not None
         assert gradient.abs().sum() > 0
@@ -269,7 +278,9 @@ def test_units_without_a_target_learn_nothing(clip: VisionLLMForConditionalGener
     rows = [[BOS, *PICTURE, *D, STOP, *D]]
     inputs = tiny_inputs(rows)
     both = clip.compute_losses(inputs, {"detection": {(0, 1, 11): target()}})
-    only = clip.compute_losses(tiny_inputs([[*rows[0][:5], 5, 5, 5, 5, 5, STOP, *D]]), {"detection": {(0, 1, 11): target()}})
+    only = clip.compute_losses(
+        tiny_inputs([[*rows[0][:5], 5, 5, 5, 5, 5, STOP, *D]]), {"detection": {(0, 1, 11): target()}}
+    )
     assert both.keys() == only.keys()
     assert clip.compute_losses(inputs, {"detection": {}}) == {}
 
@@ -356,6 +367,9 @@ def test_tied_embeddings_stay_tied_after_loading(tmp_path: Any):
     model = tiny_model(text_config=text | {"tie_word_embeddings": True})
     model.save_pretrained(tmp_path)
     back = VisionLLMForConditionalGeneration.from_pretrained(tmp_path)
-    table, head = back.get_input_embeddings().get_parameter("weight"), back.get_output_embeddings().get_parameter("weight")
+    table, head = (
+        back.get_input_embeddings().get_parameter("weight"),
+        back.get_output_embeddings().get_parameter("weight"),
+    )
     assert table is head
     assert torch.equal(table, model.get_input_embeddings().get_parameter("weight"))

@@ -66,7 +66,7 @@ def test_an_unknown_key_of_the_projector_is_refused_with_its_path():
 
 
 def test_region_levels_of_different_widths_are_refused():
-    with pytest.raises(ValueError, match="expected region_levels of one width, got {-2: 16, -1: 24}"):
+    with pytest.raises(ValueError, match=r"expected region_levels of one width, got \{-2: 16, -1: 24\}"):
         parts.build_region_encoder(tiny_config("resnet", region_levels=[-2, -1]))
 
 

@@ -89,7 +89,9 @@ def test_writing_without_a_cache_writes_the_same(model: VisionLLMForConditionalG
 
 def test_rows_write_in_a_batch_what_they_write_alone(model: VisionLLMForConditionalGeneration):
     rows = PROMPTS[:1] + PROMPTS[2:]
-    batch = following(model.generate(**arguments(tiny_inputs(rows, left=True)), **GREEDY, max_new_tokens=8), tiny_inputs(rows))
+    batch = following(
+        model.generate(**arguments(tiny_inputs(rows, left=True)), **GREEDY, max_new_tokens=8), tiny_inputs(rows)
+    )
     for row, written in zip(rows, batch, strict=True):
         single = tiny_inputs([row])
         assert following(model.generate(**arguments(single), **GREEDY, max_new_tokens=8), single) == [written]
@@ -208,7 +210,9 @@ def test_a_conversation_goes_on_from_its_cache(model: VisionLLMForConditionalGen
     more = torch.cat([first.sequences, torch.tensor([[STOP, 5]])], dim=1)
     given = arguments(inputs) | {"input_ids": more, "attention_mask": torch.ones_like(more)}
     fresh = model.generate(**given, **GREEDY, max_new_tokens=6)
-    assert torch.equal(model.generate(**given, **GREEDY, max_new_tokens=6, past_key_values=first.past_key_values), fresh)
+    assert torch.equal(
+        model.generate(**given, **GREEDY, max_new_tokens=6, past_key_values=first.past_key_values), fresh
+    )
 
 
 def test_packed_rows_cannot_be_written_on(model: VisionLLMForConditionalGeneration):

@@ -13,7 +13,9 @@ D = [DET, *DET_SLOTS]
 P = [POSE, *POSE_SLOTS]
 
 
-def units_of(rows: list[list[int]], *, both: bool = False, **fields: Any) -> list[tuple[str, int, int, tuple[int, ...]]]:
+def units_of(
+    rows: list[list[int]], *, both: bool = False, **fields: Any
+) -> list[tuple[str, int, int, tuple[int, ...]]]:
     config = tiny_config(**BOTH) if both else tiny_config()
     return [(u.decoder, u.row, u.turn, u.positions) for u in find_units(tiny_inputs(rows, **fields), config)]
 
@@ -38,7 +40,9 @@ def units_of(rows: list[list[int]], *, both: bool = False, **fields: Any) -> lis
         pytest.param([[DET]], [], id="nothing-but-a-routing-token"),
         pytest.param([[*P]], [], id="a-decoder-that-the-model-lacks"),
         pytest.param(
-            [[*D, *P, *D]], [("detection", 0, 1, (0,)), ("detection", 0, 1, (10,))], id="a-lacking-decoder-comes-between"
+            [[*D, *P, *D]],
+            [("detection", 0, 1, (0,)), ("detection", 0, 1, (10,))],
+            id="a-lacking-decoder-comes-between",
         ),
     ],
 )
@@ -79,7 +83,9 @@ def test_other_routes_of_the_detector_stay_with_it_beside_poses():
 @pytest.mark.parametrize("images", [[[0, -1]], [[0]]], ids=["marked-as-none", "no-such-turn"])
 def test_a_routed_turn_without_a_picture_is_refused(images: list[list[int]]):
     inputs = tiny_inputs([[TXT, *D]], turn_images=torch.tensor(images))
-    with pytest.raises(ValueError, match="a picture for turn 1 of row 0, which routes to decoder 'detection', got none"):
+    with pytest.raises(
+        ValueError, match="a picture for turn 1 of row 0, which routes to decoder 'detection', got none"
+    ):
         find_units(inputs, tiny_config())
 
 

@@ -80,5 +80,6 @@ def _complain(message: str, code: int) -> int:
 
 
 def _one_line(error: BaseException) -> str:
-    describe = getattr(error, "format_message", error.__str__)
-    return " ".join(str(describe()).split()) or type(error).__name__
+    if isinstance(error, UsageError):  # empty where the help was shown instead
+        return " ".join(str(getattr(error, "format_message", error.__str__)()).split())
+    return " ".join(str(error).split()) or type(error).__name__

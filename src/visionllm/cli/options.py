@@ -34,9 +34,6 @@ PolygonOption = Annotated[
 MaskOption = Annotated[
     list[Path] | None, typer.Option("--mask", metavar="FILE", help="Point at the white pixels of a picture file.")
 ]
-REGIONS = (
-    "Regions can be given several times; they are region1, region2, … in the order box, point, scribble, polygon, mask."
-)
 
 
 def parse_regions(

@@ -38,7 +38,7 @@ def _main() -> None:
 def tiny(
     out: Annotated[
         Path, typer.Option(help="Folder of the run: a sub-folder a stage, with checkpoints, logs and result.")
-    ],
+    ] = Path("runs/tiny"),
     stage: Annotated[list[str] | None, typer.Option(help="Run this stage only (again to run several).")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the arithmetic.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="Processes that draw pictures ahead.")] = 1,

@@ -199,7 +199,8 @@ class VisionLLMConfig(PreTrainedConfig):
             plain[name] = copy.deepcopy(getattr(self, name))
         for name in self.sub_configs:
             nested = getattr(self, name).to_diff_dict()
-            plain[name] = {k: v for k, v in nested.items() if k != "transformers_version" and not k.startswith("_")}
+            left_out = ("transformers_version", "dtype")  # said once, for the whole
+            plain[name] = {k: v for k, v in nested.items() if k not in left_out and not k.startswith("_")}
         plain["tables"] = [list(item) for item in self.tables.items()]  # JSON objects are written in alphabetical order
         plain["routes"] = [vars(r) for r in self.routes]
         plain["quirks"] = {name: True for name, on in vars(self.quirks).items() if on}

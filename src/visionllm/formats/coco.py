@@ -19,8 +19,12 @@ def encode_mask(mask: NDArray[np.bool_]) -> dict[str, Any]:
     >>> encode_mask(np.array([[False, True], [False, True]]))
     {'size': [2, 2], 'counts': '22'}
     """
-    plain: dict[str, Any] = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"size": [int(side) for side in plain["size"]], "counts": plain["counts"].decode("ascii")}
+    plain = coco_mask.encode(np.asfortranarray(mask, dtype=np.uint8))
+    counts = plain["counts"]
+    return {
+        "size": [int(side) for side in plain["size"]],
+        "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts,
+    }
 
 
 def decode_mask(segmentation: Any, size_hw: tuple[int, int]) -> NDArray[np.bool_]:

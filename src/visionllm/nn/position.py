@@ -17,8 +17,8 @@ def sine_embedding(positions: Tensor, width: int, *, temperature: float = 10000.
     Returns:
         float[..., P·E]. Sine and cosine in turns; the numbers one after the other.
 
-    >>> sine_embedding(torch.tensor([0.25]), 2)
-    tensor([1.0000e+00, -4.3711e-08])
+    >>> sine_embedding(torch.tensor([0.125]), 2)
+    tensor([0.7071, 0.7071])
     """
     step = torch.arange(0, width, 2, dtype=torch.float32, device=positions.device)
     angles = positions.unsqueeze(-1) * (2 * math.pi) / temperature ** (step / width)

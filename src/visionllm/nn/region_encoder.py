@@ -194,7 +194,7 @@ def cell_weights(pixels: Tensor, h: int, w: int) -> Tensor:
     Returns:
         float[R, h, w]; zero for a mask without pixels.
 
-    >>> cell_weights(torch.tensor([[[False, True]]]), 1, 2)
+    >>> cell_weights(torch.tensor([[[False, False], [False, True]]]), 1, 2)
     tensor([[[0.5000, 0.5000]]])
     """
     height, width = pixels.shape[1:]

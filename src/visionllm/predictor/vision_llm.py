@@ -297,9 +297,7 @@ def find_model(model: str | PathLike[str] | None = None) -> Path:
         return EMBEDDED / name
     if not Path(name).is_dir():
         known = sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir()) if EMBEDDED.is_dir() else []
-        raise ValueError(
-            f"expected a model's folder or one of {', '.join(known) or 'no embedded models'}, got {name!r}"
-        )
+        raise ValueError(f"expected the folder of a model, or the name of one ({', '.join(known)}), got {name!r}")
     return Path(name)
 
 

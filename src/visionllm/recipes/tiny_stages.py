@@ -38,8 +38,8 @@ STAGES: tuple[Stage, ...] = (
         start={"model.vision_encoder": "tower:encoder"},
     ),
     Stage(
-        name="chat", objective="tasks", seed=3, steps=1600, pictures=16, questions=8, mixture=TALK | REGION | ROUTED,
-        rates=_NO_PICTURE_TOWER | {"*": 1.2e-3}, ema=0.998, warmup=0.02, floor=0.1,
+        name="chat", objective="tasks", seed=3, steps=1300, pictures=16, questions=8, mixture=TALK | REGION | ROUTED,
+        rates=_NO_PICTURE_TOWER | {"*": 1.2e-3}, ema=0.998, warmup=0.02, floor=0.2,
         start={"model": "projector:model"},
     ),
     Stage(

@@ -1,6 +1,6 @@
 """A picture to draw on: small ones are enlarged first, so that lines are crisp and words can be read."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -59,17 +59,24 @@ class Canvas:
         self.text = max(13, round(max(width, height) / 40))
         self._chips: list[Rect] = []
 
-    def mask(self, pixels: NDArray[np.bool_], colour: Colour, opacity: float = 0.45) -> None:
+    def mask(self, pixels: NDArray[np.bool_], colour: Colour, opacity: float = 0.2) -> None:
         """Tint bool[H, W] of the original and trace its outline."""
-        size = self.image.size
-        soft = Image.fromarray(pixels.astype(np.uint8) * 255).resize(size, Image.Resampling.BICUBIC)
+        rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
+        if not len(rows):
+            return
+        left, top = max(int(columns[0]) - 2, 0), max(int(rows[0]) - 2, 0)
+        part = pixels[top : int(rows[-1]) + 3, left : int(columns[-1]) + 3]
+        size = (part.shape[1] * self.scale, part.shape[0] * self.scale)
+        place = (left * self.scale, top * self.scale)
+        soft = Image.fromarray(part.astype(np.uint8) * 255).resize(size, Image.Resampling.BICUBIC)
         # A steeper ramp than the enlargement's leaves an edge of about one pixel.
         inside = soft.point([max(0, min(255, round((v - 128) * self.scale + 128))) for v in range(256)])
-        self._stamp(inside.point([round(v * opacity) for v in range(256)]), colour)
+        self._stamp(inside.point([round(v * opacity) for v in range(256)]), colour, place)
         for width, tone, strength in ((self.line + 1, PAPER, _CASING), (self.line, colour, 255)):
             grown = inside.filter(ImageFilter.MaxFilter(2 * (width // 2) + 1))
             shrunk = inside.filter(ImageFilter.MinFilter(2 * ((width - 1) // 2) + 1))
-            self._stamp(ImageChops.subtract(grown, shrunk).point([v * strength // 255 for v in range(256)]), tone)
+            edge = ImageChops.subtract(grown, shrunk)
+            self._stamp(edge.point([v * strength // 255 for v in range(256)]), tone, place)
 
     def box(self, box: Rect, colour: Colour) -> None:
         """Draw the outline of (x0, y0, x1, y1), x1 and y1 exclusive."""
@@ -81,13 +88,15 @@ class Canvas:
 
     def path(self, points: Sequence[tuple[float, float]], colour: Colour, width: float) -> None:
         """Draw a line through points, `width` pixels of the original wide, with round ends."""
-        scaled = [((x + 0.5) * self.scale, (y + 0.5) * self.scale) for x, y in points]
+        line = [((x + 0.5) * self.scale, (y + 0.5) * self.scale) for x, y in points]
         for extra, tone in ((2.0, PAPER), (0.0, colour)):
-            self._smooth(lambda pen, zoom, thick: _stroke(pen, scaled, zoom, thick), tone, width * self.scale + extra)
+            self._stroke(line, width * self.scale + extra, tone)
 
     def dot(self, point: tuple[float, float], colour: Colour) -> None:
-        """Draw a disc centred on one pixel of the original."""
-        self.path([point], colour, 3 * self.line / self.scale)
+        """Draw a disc centred on one pixel of the original, in a ring."""
+        self.path([point], colour, 6 * self.line / self.scale)
+        self.path([point], PAPER, 3 * self.line / self.scale)
+        self.path([point], colour, 1.5 * self.line / self.scale)
 
     def chip(self, words: Sequence[str], beside: Rect, colour: Colour) -> None:
         """Write the first of `words` that finds room beside a box, away from the chips before it; else the last one."""
@@ -134,19 +143,19 @@ class Canvas:
             covered += max(width, 0) * max(height, 0)
         return covered / area
 
-    def _stamp(self, opacity: Image.Image, colour: Colour) -> None:
-        self.image.paste(colour, (0, 0), opacity)
+    def _stamp(self, opacity: Image.Image, colour: Colour, place: tuple[int, int]) -> None:
+        self.image.paste(colour, (*place, place[0] + opacity.width, place[1] + opacity.height), opacity)
 
-    def _smooth(self, draw: Callable[[ImageDraw.ImageDraw, int, float], None], colour: Colour, width: float) -> None:
-        """Draw without jagged edges: on a sheet twice as large, which is reduced before it is stamped."""
-        zoom = 2
-        sheet = Image.new("L", (self.image.width * zoom, self.image.height * zoom))
-        draw(ImageDraw.Draw(sheet), zoom, width * zoom)
-        self._stamp(sheet.reduce(zoom), colour)
-
-
-def _stroke(pen: ImageDraw.ImageDraw, points: list[tuple[float, float]], zoom: int, width: float) -> None:
-    line = [(x * zoom, y * zoom) for x, y in points]
-    pen.line(line, fill=255, width=round(width), joint="curve")
-    for x, y in line:
-        pen.ellipse((x - width / 2, y - width / 2, x + width / 2, y + width / 2), fill=255)
+    def _stroke(self, line: Sequence[tuple[float, float]], width: float, colour: Colour) -> None:
+        """Draw a line without jagged edges: on a sheet twice as large, which is reduced before it is stamped."""
+        zoom, margin = 2, round(width) + 2
+        left, top = round(min(x for x, _ in line)) - margin, round(min(y for _, y in line)) - margin
+        right, bottom = round(max(x for x, _ in line)) + margin, round(max(y for _, y in line)) + margin
+        sheet = Image.new("L", ((right - left) * zoom, (bottom - top) * zoom))
+        pen = ImageDraw.Draw(sheet)
+        joints = [((x - left) * zoom, (y - top) * zoom) for x, y in line]
+        radius = width * zoom / 2
+        pen.line(joints, fill=255, width=round(2 * radius), joint="curve")
+        for x, y in joints:
+            pen.ellipse((x - radius, y - radius, x + radius, y + radius), fill=255)
+        self._stamp(sheet.reduce(zoom), colour, (left, top))

@@ -91,6 +91,7 @@ DETECTOR_DEFAULTS: Mapping[str, Any] = {
     "fusion_dropout": 0.0,
     "fusion_droppath": 0.1,
     "focal_alpha": 0.25,
+    "bbox_cost": 5.0,
 }
 """What the published detector configuration means where it says nothing."""
 
@@ -126,7 +127,7 @@ def config_from_published(
         text_config=_nested(raw["llm_config"], "LlamaForCausalLM", "llama"),
         vision_layer=raw["vis_output_layer"],
         projector={"kind": raw["vl_bridge_type"]},
-        pixel_shuffle=2 if raw["use_pixelshuffle"] else 1,
+        pixel_shuffle=2 if raw.get("use_pixelshuffle", False) else 1,
         region_encoder={} if raw["use_region_encoder"] else None,
         tables=[("det", perception), ("pose", perception), ("gen", pictures), ("edit", pictures)],
         routes=ROUTES,

@@ -64,7 +64,8 @@ def _best(scores: Tensor, boxes: Tensor, options: Options, threshold: float) -> 
         order = order[: options.max_instances]
     query, group = order // scores.shape[1], order % scores.shape[1]
     if options.nms_iou is not None:
-        kept = suppress(boxes[query], flat[order], group, options.nms_iou)
+        limit = options.max_instances if options.max_per_class is None else None
+        kept = suppress(boxes[query], flat[order], group, options.nms_iou, limit)
         query, group, order = query[kept], group[kept], order[kept]
     if options.max_per_class is not None:
         rank = one_hot(group, scores.shape[1]).cumsum(0).gather(1, group.unsqueeze(1)).squeeze(1)

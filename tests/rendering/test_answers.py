@@ -1,0 +1,59 @@
+"""A question with its answer on one page."""
+
+import pytest
+from PIL import Image
+
+from visionllm.rendering import draw_answer
+from visionllm.rendering.answers import PANEL
+from visionllm.types import Answer, Point
+
+IMAGE = Image.new("RGB", (40, 30), (200, 200, 200))
+
+
+def test_the_words_stand_beside_the_picture():
+    page = draw_answer(IMAGE, "How many stars?", Answer(text="Two."))
+    assert page.size == (160 + PANEL, 120)
+    assert page.crop((160, 0, *page.size)).getextrema()[0] != (255, 255)
+
+
+def test_the_words_stand_below_a_wide_picture():
+    page = draw_answer(Image.new("RGB", (600, 100)), "How many stars?", Answer(text="Two."))
+    assert page.width == 600
+    assert page.height > 100
+
+
+def test_a_small_wide_picture_gets_a_page_as_wide_as_the_panel():
+    assert draw_answer(Image.new("RGB", (60, 20)), "What?", Answer(text="Two."), scale=1).width == PANEL
+
+
+def test_without_a_picture_there_is_only_the_panel():
+    page = draw_answer(None, "Hello?", Answer(text="Hello."))
+    assert page.width > PANEL
+
+
+def test_a_long_answer_makes_the_page_taller():
+    short = draw_answer(IMAGE, "What?", Answer(text="A star."))
+    long = draw_answer(IMAGE, "What?", Answer(text="A star. " * 80))
+    assert long.height > short.height
+
+
+def test_instances_are_listed_up_to_a_number_and_long_names_are_shortened(make_detections):
+    def page(count: int) -> Image.Image:
+        found = make_detections([(i, 0, i + 3, 9) for i in range(count)], [f"{'very ' * 12}long name"] * count)
+        return draw_answer(IMAGE, "What?", Answer(text="name", detections=found))
+
+    assert page(13).height > page(12).height > page(11).height
+    assert page(30).height == page(13).height
+
+
+def test_regions_and_notices_are_drawn():
+    plain = draw_answer(IMAGE, "What?", Answer(text="A star."))
+    pointed = draw_answer(IMAGE, "What?", Answer(text="A star."), regions=[Point(5, 5)])
+    warned = draw_answer(IMAGE, "What?", Answer(text="A star.", notices=("This model knows drawings only.",)))
+    assert plain.tobytes() != pointed.tobytes()
+    assert plain.tobytes() != warned.tobytes()
+
+
+def test_detections_of_another_picture_are_refused(make_detections):
+    with pytest.raises(ValueError, match="expected the picture of the detections"):
+        draw_answer(Image.new("RGB", (8, 8)), "What?", Answer(text="", detections=make_detections([], [])))
