@@ -192,7 +192,7 @@ class Dictation(LogitsProcessor):
     def __init__(self, texts: Sequence[Sequence[int]], start: int) -> None:
         self.texts, self.start = texts, start
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
         """Leave each row only the id it must write."""
         beams = len(input_ids) // len(self.texts)
         for row in range(len(input_ids)):

@@ -137,6 +137,13 @@ def test_packed_rows_need_their_turns(clip: VisionLLMForConditionalGeneration):
         clip(torch.tensor([TEXT]), packed=True)
 
 
+def test_packed_rows_need_an_attention_that_takes_masks():
+    model = tiny_model()
+    model.language_model.config._attn_implementation = "flash_attention_2"
+    with pytest.raises(ValueError, match="expected sdpa or eager attention for packed rows, got flash_attention_2"):
+        model(torch.tensor([TEXT]), turn_ids=torch.ones(1, 4, dtype=torch.long), packed=True)
+
+
 @torch.no_grad()
 def test_an_encoded_picture_reads_like_its_pixels(model: VisionLLMForConditionalGeneration):
     inputs = tiny_inputs([TALKING, ROUTING])
@@ -323,6 +330,16 @@ def test_an_encoder_that_does_not_learn_keeps_no_graph():
     assert tokens.requires_grad
     assert all(p.grad is None for p in model.vision_encoder.parameters())
     assert model.get_parameter("projector.layers.0.weight").grad is not None
+
+
+def test_an_encoder_that_does_not_learn_keeps_its_statistics():
+    model = tiny_model("resnet").train()
+    model.vision_encoder.requires_grad_(False)
+    before = {name: tensor.clone() for name, tensor in model.vision_encoder.state_dict().items()}
+    model.states(tiny_inputs([ROUTING]))
+    after = model.vision_encoder.state_dict()
+    assert all(torch.equal(after[name], tensor) for name, tensor in before.items())
+    assert model.training
 
 
 def test_embeddings_can_be_reached_for_adapters(clip: VisionLLMForConditionalGeneration):

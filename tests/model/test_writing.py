@@ -138,7 +138,8 @@ def test_slots_add_nothing_to_the_score_of_a_beam(model: VisionLLMForConditional
         return_dict_in_generate=True,
         output_scores=True,
     )
-    scores = model.compute_transition_scores(written.sequences, written.scores, written.beam_indices)
+    scoring: Any = model
+    scores = scoring.compute_transition_scores(written.sequences, written.scores, written.beam_indices)
     assert scores.shape == (3, 7)
     assert bool((scores[:, 2:6] == 0).all())
 
@@ -147,7 +148,8 @@ def test_transition_scores_are_the_log_probabilities(model: VisionLLMForConditio
     written = model.generate(
         **arguments(inputs), **GREEDY, max_new_tokens=5, return_dict_in_generate=True, output_scores=True
     )
-    scores = model.compute_transition_scores(written.sequences, written.scores, normalize_logits=True)
+    scoring: Any = model
+    scores = scoring.compute_transition_scores(written.sequences, written.scores, normalize_logits=True)
     first = written.scores[0].log_softmax(-1)
     chosen = written.sequences[:, inputs.input_ids.shape[1]]
     torch.testing.assert_close(scores[:, 0], first.gather(1, chosen[:, None])[:, 0])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from transformers import AutoModel, AutoModelForCausalLM, Cache, PreTrainedModel
 from transformers.utils.generic import ModelOutput
 
-from visionllm.config import VisionLLMConfig
+from visionllm.config import IMAGE_TOKEN, REGION_TOKEN, VisionLLMConfig
 from visionllm.decoders.base import Decoder
 from visionllm.model.layout import packed_mask, packed_positions, token_positions
 from visionllm.model.parts import build_decoders, build_projector, build_region_encoder, check_language_model
@@ -104,7 +104,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         return found
 
     def encode_pictures(self, pixel_values: Tensor, splits: Tensor) -> EncodedPictures:
-        """Run the vision encoder and the projector.
+        """Run the vision encoder and the projector; an encoder that does not learn runs in evaluation mode.
 
         Args:
             pixel_values: float[S, 3, h, w]. All splits of all pictures.
@@ -116,6 +116,8 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         if int(splits.sum()) != len(pixel_values):
             raise ValueError(f"expected {int(splits.sum())} splits of {len(splits)} pictures, got {len(pixel_values)}")
         learns = any(p.requires_grad for p in self.vision_encoder.parameters())
+        if not learns:
+            self.vision_encoder.eval()  # else batch norms would go on learning the statistics of the batches
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             pixels = pixel_values.to(self.vision_encoder.dtype)
             hidden = self.vision_encoder(pixel_values=pixels, output_hidden_states=True).hidden_states
@@ -194,13 +196,13 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             if splits is None:
                 splits = torch.ones(len(pixel_values), dtype=torch.long, device=pixel_values.device)
             encoded = self.encode_pictures(pixel_values, splits)
-        ids = self.config.token_ids
-        if "<im_patch>" in ids:
-            tokens = embeds[0, :0] if encoded is None else encoded.tokens.flatten(0, 1)
+        ids, nothing = self.config.token_ids, embeds.new_zeros(0, embeds.shape[-1])
+        if IMAGE_TOKEN in ids:
+            tokens = nothing if encoded is None else encoded.tokens.flatten(0, 1)
             group = 1 if encoded is None else encoded.tokens.shape[1]
             embeds = write_over(embeds, input_ids, self.config.image_token_id, tokens, "image features", group)
-        if "<region>" in ids:
-            regions = embeds[0, :0]
+        if REGION_TOKEN in ids:
+            regions = nothing
             if region_masks is not None and len(region_masks):
                 if encoded is None or region_pictures is None:
                     raise ValueError(f"expected the pictures of {len(region_masks)} regions, got none")
@@ -268,6 +270,9 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             written = self.super_link.embed(input_ids[:, prompt_embeds.shape[1] :], self.get_input_embeddings())
             embeds = torch.cat([prompt_embeds.to(written.dtype), written], dim=1)
         if packed:
+            kind = self.language_model.config._attn_implementation
+            if kind not in ("sdpa", "eager"):
+                raise ValueError(f"expected sdpa or eager attention for packed rows, got {kind}")
             attention_mask, position_ids = _packed_layout(input_ids, attention_mask, turn_ids, embeds.dtype)
         elif position_ids is None and attention_mask is not None:
             position_ids = token_positions(attention_mask)[:, -input_ids.shape[1] :]

@@ -67,6 +67,7 @@ def processor_config() -> ProcessorConfig:
         tokens_per_split=64,
         context_length=CONTEXT,
         vocabulary_size=VOCABULARY,
+        classes_per_pass=20,
     )
 
 

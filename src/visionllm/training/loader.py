@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset
@@ -10,10 +10,35 @@ from torch.utils.data import DataLoader, Dataset
 from visionllm.training.objectives import Objective
 
 
+class ShareOfSteps:
+    """The batches of one of several processes: step k of process r is batch k · processes + r of the objective.
+
+    Args:
+        objective: Makes the batches.
+        rank: Number of this process.
+        processes: How many there are.
+    """
+
+    def __init__(self, objective: Objective, rank: int, processes: int) -> None:
+        self.objective, self.rank, self.processes = objective, rank, processes
+
+    def batch(self, index: int) -> Any:
+        """Make this process's batch of step `index`."""
+        return self.objective.batch(index * self.processes + self.rank)
+
+
+class Batches(Protocol):
+    """What makes the batch of a step."""
+
+    def batch(self, index: int) -> Any:
+        """Make the batch of step `index`."""
+        ...
+
+
 class _Steps(Dataset[Any]):
     """Batch k of an objective as item k."""
 
-    def __init__(self, objective: Objective, first: int, last: int) -> None:
+    def __init__(self, objective: Batches, first: int, last: int) -> None:
         self.objective, self.first, self.last = objective, first, last
 
     def __len__(self) -> int:
@@ -30,7 +55,7 @@ def _settle(_: int) -> None:
         os.sched_setaffinity(0, range(os.cpu_count() or 1))
 
 
-def batches(objective: Objective, first: int, last: int, *, workers: int) -> Iterator[Any]:
+def batches(objective: Batches, first: int, last: int, *, workers: int) -> Iterator[Any]:
     """Yield the batches of steps `first` to `last` − 1; with workers they are made ahead in other processes."""
     loader = DataLoader(
         _Steps(objective, first, last),

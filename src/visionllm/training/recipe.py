@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
+from accelerate import PartialState
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoBackbone, AutoConfig
@@ -128,6 +129,8 @@ class RecipeRun:
         scores = trainer.run()
         if trainer.progress.step < stage.steps:
             return False
+        if not PartialState().is_main_process:
+            return True
         write_checkpoint(self._result(stage.name), {"model": distinct(module)}, {"scores": scores})
         if isinstance(module, LinkedModel):
             save_model(module.model, self.processor(), self.folder / stage.name / "model")
@@ -177,26 +180,32 @@ class RecipeRun:
         return LinkedModel(VisionLLMForConditionalGeneration(config), aims)
 
     def objective(self, stage: Stage) -> Objective:
-        """Return what a stage learns.
+        """Return what a stage learns; of several processes each takes its share of the pictures.
 
         Raises:
-            ValueError: If the objective is unknown.
+            ValueError: If the objective is unknown, or the pictures cannot be shared evenly.
         """
         config = self.recipe.processor
+        processes = PartialState().num_processes
+        if stage.pictures % processes:
+            raise ValueError(
+                f"stage {stage.name}: expected a number of processes that divides {stage.pictures}, got {processes}"
+            )
+        pictures = stage.pictures // processes
         if stage.objective == "tower":
             return TowerObjective(
                 side=config.vision.image_size,
                 strides=tuple(TOWER_STRIDES.values()),
                 mean=config.vision.mean,
                 std=config.vision.std,
-                pictures=stage.pictures,
+                pictures=pictures,
                 seed=stage.seed,
                 photos=self.photos,
             )
         if stage.objective == "expert" and config.decoder is not None:
             return ExpertObjective(
                 images=config.decoder,
-                pictures=stage.pictures,
+                pictures=pictures,
                 seed=stage.seed,
                 photos=self.photos,
                 judge=self.judge,
@@ -205,7 +214,7 @@ class RecipeRun:
             return TaskObjective(
                 self.processor(),
                 stage.mixture,
-                pictures=stage.pictures,
+                pictures=pictures,
                 questions=stage.questions,
                 units=stage.units,
                 link_weight=stage.link_weight,

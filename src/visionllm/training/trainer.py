@@ -23,7 +23,7 @@ from visionllm.training.checkpoints import (
     read_checkpoint,
     write_checkpoint,
 )
-from visionllm.training.loader import batches
+from visionllm.training.loader import ShareOfSteps, batches
 from visionllm.training.objectives import Objective
 from visionllm.training.stages import Stage
 
@@ -105,7 +105,7 @@ class Trainer:
         on_scores: Callable[[int, Mapping[str, float]], None] | None = None,
     ) -> None:
         self.stage, self.objective, self.options, self.on_scores = stage, objective, options, on_scores
-        self.accelerator = Accelerator()
+        self.accelerator = Accelerator(cpu=not torch.cuda.is_available())
         self.module = module.to(self.accelerator.device)
         self.optimizer = torch.optim.AdamW(stage.groups(module), betas=(0.9, 0.98))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
@@ -130,7 +130,9 @@ class Trainer:
         self.progress = _Progress(**state["progress"])
 
     def save(self) -> None:
-        """Write a checkpoint of this step and drop older ones."""
+        """Write a checkpoint of this step and drop older ones; the first of several processes does."""
+        if not self.accelerator.is_main_process:
+            return
         folder = self.options.folder / "checkpoints" / f"step-{self.progress.step}"
         tensors = {"model": distinct(self.module), "optimizer": optimizer_tensors(self.optimizer, self.names)}
         if self.average:
@@ -150,6 +152,7 @@ class Trainer:
         torch.manual_seed(self.stage.seed * 1_000_003 + self.progress.step)
         losses = self.objective.losses(self.module, batch)
         self.accelerator.backward(torch.stack(list(losses.values())).sum())
+        self._share_gradients()
         norm = nn.utils.clip_grad_norm_(self.names.keys(), self.stage.clip)
         if torch.isfinite(norm):
             self.optimizer.step()
@@ -162,6 +165,18 @@ class Trainer:
         self.optimizer.zero_grad(set_to_none=True)
         self._follow()
         return losses
+
+    def _share_gradients(self) -> None:
+        """Average the gradients over all processes; a part that this process did not use counts as zero."""
+        if self.accelerator.num_processes == 1:
+            return
+        for parameter in self.names:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        gradients = [p.grad for p in self.names if p.grad is not None]
+        mean = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+        for gradient, part in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -178,10 +193,10 @@ class Trainer:
         last = {n: v.clone() for n, v in distinct(self.module).items()}
         fill(self.module, self.average or last)
         self.module.eval()
-        scores = dict(self.objective.scores(self.module))
+        scores = dict(self.objective.scores(self.module)) if self.accelerator.is_main_process else {}
         fill(self.module, last)
         train_mode(self.module)
-        if self.on_scores is not None:
+        if self.on_scores is not None and self.accelerator.is_main_process:
             self.on_scores(self.progress.step, scores)
         return scores
 
@@ -197,12 +212,13 @@ class Trainer:
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[note]}"),
-            disable=options.quiet,
+            disable=options.quiet or not self.accelerator.is_main_process,
         )
         with bar, logs:
             task = bar.add_task(stage.name, total=stage.steps, completed=state.step, note="")
             saved = started = time.monotonic()
-            for batch in batches(self.objective, state.step, last, workers=options.workers):
+            own = ShareOfSteps(self.objective, self.accelerator.process_index, self.accelerator.num_processes)
+            for batch in batches(own, state.step, last, workers=options.workers):
                 losses = self._step(batch)
                 state.step += 1
                 if state.step % 20 == 0 or state.step == last:

@@ -1,0 +1,38 @@
+"""`visionllm train` shows its plan, runs and goes on."""
+
+import pytest
+from typer.testing import CliRunner
+
+from tests.training.small import small_recipe
+from visionllm.cli.train import app
+from visionllm.recipes import tiny
+
+
+def invoke(*words):
+    return CliRunner().invoke(app, ["tiny", *words], catch_exceptions=False)
+
+
+def test_the_plan_names_every_stage_and_trains_nothing(tmp_path):
+    shown = invoke("--plan", "--out", str(tmp_path / "run"))
+    assert shown.exit_code == 0
+    assert all(stage.name in shown.output for stage in tiny.RECIPE.stages)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_stage_runs_from_nothing_and_scores_are_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny, "RECIPE", small_recipe())
+    done = invoke("--out", str(tmp_path), "--stage", "tower", "--no-photos", "--workers", "0")
+    assert done.exit_code == 0
+    assert "tower 2: kind@8" in done.output
+    assert (tmp_path / "tower" / "result" / "model.safetensors").is_file()
+
+
+def test_the_expert_is_judged_by_average_precision(tmp_path, monkeypatch):
+    monkeypatch.setattr(tiny, "RECIPE", small_recipe())
+    done = invoke("--out", str(tmp_path), "--stage", "tower", "--stage", "expert", "--no-photos", "--workers", "0")
+    assert "box AP50" in done.output
+
+
+def test_an_unknown_stage_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="expected a stage of tiny among tower"):
+        invoke("--out", str(tmp_path), "--stage", "nose")

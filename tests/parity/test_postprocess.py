@@ -1,0 +1,122 @@
+"""The detector's raw outputs become the published boxes, masks and prompt masks."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from tests.parity.golden import Golden, assert_close, sets
+from visionllm.decoders.detection import DetectionOutputs, Prediction
+from visionllm.decoders.detection.outputs import TokenPrediction
+from visionllm.decoders.detection.postprocess import detections
+from visionllm.types.requests import Options
+from visionllm.types.results import Detections
+from visionllm.types.tensors import ImageBatch, Queries
+
+BORDER_PIXELS = 1e-3
+each_case = pytest.mark.parametrize(
+    ("golden", "case"),
+    [pytest.param(g, c, id=f"{g}-{c['prefix']}") for g in sets("postprocess") for c in g.json("cases.json")["gdino"]],
+)
+
+
+def tensors(golden: Golden, case: dict[str, Any]) -> dict[str, Tensor]:
+    prefix = case["prefix"]
+    stored = golden.tensors("tensors.safetensors")
+    return {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
+
+
+def found(t: dict[str, Tensor], case: dict[str, Any], options: Options, threshold: float = 0.0) -> list[Detections]:
+    """Post-process golden outputs; the mask embeddings pick the golden mask logits one by one."""
+    batch, queries, groups = *t["pred_boxes"].shape[:2], case["num_classes"]
+    last = Prediction(
+        logits=t["logits"][..., :groups],
+        boxes=t["pred_boxes"],
+        masks=torch.eye(queries).expand(batch, -1, -1),
+        valid=torch.ones(batch, queries, dtype=torch.bool),
+    )
+    empty = torch.zeros(batch, 0, groups)
+    outputs = DetectionOutputs(
+        layers=(last,),
+        encoder=last,
+        tokens=TokenPrediction(logits=empty, centres=empty, mask=empty.bool()),
+        noisy=(),
+        noise=None,
+        text_mask=torch.ones(batch, groups, dtype=torch.bool),
+        mask_features=t["pred_masks"],
+        pixels_hw=torch.tensor(t["pred_masks"].shape[2:]).expand(batch, 2),
+        stride=case["mask_stride"],
+        states=(),
+        guides=(),
+        first_boxes=last.boxes,
+        vision=empty,
+        text=empty,
+    )
+    height, width = case["padded_size"]
+    images = ImageBatch(
+        pixel_values=torch.zeros(batch, 3, height, width),
+        pixel_mask=torch.ones(batch, height, width, dtype=torch.bool),
+        sizes_hw=torch.tensor([size[:2] for size in case["target_sizes"]]),
+        resized_hw=torch.tensor([size[:2] for size in case["image_sizes"]]),
+    )
+    index = torch.arange(batch)
+    units = Queries(
+        states=torch.zeros(batch, groups, 1, 1),
+        mask=outputs.text_mask,
+        images=index,
+        rows=index,
+        turns=index,
+        positions=torch.zeros(batch, groups, dtype=torch.long),
+        routes=(("[DET]",) * groups,) * batch,
+    )
+    return detections(outputs, units, images, options, threshold)
+
+
+def inside(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """Cut at the border of the picture, which the published code does not."""
+    height, width = size_hw
+    return torch.minimum(boxes.clamp(min=0), torch.tensor([width, height, width, height]))
+
+
+def assert_same(result: Detections, t: dict[str, Tensor], name: str) -> None:
+    assert torch.equal(torch.from_numpy(result.class_ids), t[f"{name}.labels"])
+    assert_close(torch.from_numpy(result.scores), t[f"{name}.scores"], "scores")
+    assert_close(torch.from_numpy(result.boxes), inside(t[f"{name}.boxes"], result.size_hw), "boxes")
+
+
+def assert_same_masks(result: Detections, masks: Tensor) -> None:
+    assert result.masks is not None
+    differ = torch.from_numpy(result.masks) != masks.bool()
+    assert not differ.numel() or differ.float().mean() <= BORDER_PIXELS
+
+
+@each_case
+def test_boxes_above_a_threshold(golden, case):
+    t = tensors(golden, case)
+    for threshold in case["det_thresholds"]:
+        options = Options(max_instances=case["topk"], masks=False)
+        for b, result in enumerate(found(t, case, options, threshold)):
+            assert_same(result, t, f"det_thr{threshold}.{b}")
+
+
+@each_case
+@pytest.mark.parametrize("kind", ["instseg", "sod_top1"])
+def test_masks_of_instances(golden, case, kind):
+    t = tensors(golden, case)
+    options = Options(max_instances=case["topk"] if kind == "instseg" else 1)
+    for b, result in enumerate(found(t, case, options)):
+        assert_same(result, t, f"{kind}.{b}")
+        assert_same_masks(result, t[f"{kind}.{b}.masks"])
+
+
+@each_case
+def test_the_best_instance_of_each_prompt(golden, case):
+    t = tensors(golden, case)
+    result = found(t, case, Options(max_instances=case["prompt_topk"], max_per_class=1))[0]
+    for group, there in enumerate(case["prompt_found"]):
+        if there:
+            best = result.select(result.class_ids == group)
+            assert_close(torch.from_numpy(best.scores), t["prompt.scores"][group, None], "score")
+            assert_close(torch.from_numpy(best.boxes), inside(t["prompt.boxes"][group, None], result.size_hw), "box")
+            assert_same_masks(best, t["prompt.masks"][group, None])

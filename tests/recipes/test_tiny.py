@@ -1,0 +1,33 @@
+"""The embedded model's recipe holds together and keeps to its sizes."""
+
+import torch
+
+from visionllm.data.world.tasks import FAMILIES, corpus_lines
+from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.processing import VisionLLMProcessor, train_tokenizer
+from visionllm.recipes import tiny
+from visionllm.recipes.tiny_stages import EASY, KNOWN, REGION, ROUTED, STAGES, TALK
+
+
+def test_the_model_has_at_most_ten_million_parameters():
+    processor = VisionLLMProcessor(tiny.processor_config(), train_tokenizer(corpus_lines(0, 400), tiny.VOCABULARY))
+    with torch.device("meta"):
+        model = VisionLLMForConditionalGeneration(tiny.model_config(processor))
+    assert sum(p.numel() for p in model.parameters()) <= 10_000_000
+
+
+def test_every_stage_takes_over_from_stages_before_it():
+    done: set[str] = set()
+    for stage in STAGES:
+        assert {source.split(":")[0] for source in stage.start.values()} <= done
+        done.add(stage.name)
+    assert [stage.name for stage in STAGES] == ["tower", "expert", "projector", "chat", "joined", "decoders"]
+
+
+def test_every_family_is_trained_and_known():
+    trained = {*EASY, *TALK, *REGION, *ROUTED, *KNOWN}
+    assert trained == set(FAMILIES)
+
+
+def test_stages_draw_different_pictures():
+    assert len({stage.seed for stage in STAGES}) == len(STAGES)

@@ -1,0 +1,40 @@
+"""Tensors that travel together."""
+
+import torch
+
+from visionllm.types.tensors import ImageBatch, ModelInputs
+
+
+def images(count: int) -> ImageBatch:
+    return ImageBatch(
+        pixel_values=torch.arange(count, dtype=torch.float32)[:, None, None, None].expand(count, 3, 4, 6),
+        pixel_mask=torch.ones(count, 4, 6, dtype=torch.bool),
+        sizes_hw=torch.tensor([[8, 12]] * count).reshape(count, 2),
+        resized_hw=torch.tensor([[4, 6]] * count).reshape(count, 2),
+    )
+
+
+def test_pictures_are_selected_in_order_and_more_than_once():
+    chosen = images(3).select(torch.tensor([2, 0, 2]))
+    assert len(chosen) == 3
+    assert chosen.pixel_values[:, 0, 0, 0].tolist() == [2, 0, 2]
+
+
+def test_no_pictures_can_be_selected():
+    assert len(images(2).select(torch.tensor([], dtype=torch.long))) == 0
+
+
+def test_a_batch_moves_as_one_with_what_it_holds():
+    inputs = ModelInputs(
+        input_ids=torch.zeros(1, 2, dtype=torch.long),
+        attention_mask=torch.ones(1, 2, dtype=torch.bool),
+        turn_ids=torch.ones(1, 2, dtype=torch.long),
+        turn_images=torch.zeros(1, 2, dtype=torch.long),
+        images=images(1),
+        packed=True,
+    )
+    moved = inputs.to("meta")
+    assert moved.input_ids.device.type == "meta"
+    assert moved.images is not None and moved.images.pixel_values.device.type == "meta"
+    assert moved.pixel_values is None and moved.packed
+    assert inputs.input_ids.device.type == "cpu"
