@@ -26,7 +26,9 @@ def test_an_opened_picture_answers_as_a_fresh_one(model):
     assert pointed.text == fresh.text
     assert opened.caption(options=WORDS).text == model.caption(shown, options=WORDS).text
     region = Scribble(((2, 2), (20, 20)))
-    assert opened.describe_region(region, options=WORDS).text == model.describe_region(shown, region, options=WORDS).text
+    assert (
+        opened.describe_region(region, options=WORDS).text == model.describe_region(shown, region, options=WORDS).text
+    )
 
 
 def test_beams_and_samples_about_an_opened_picture_are_those_of_a_fresh_one(predictor):
@@ -37,9 +39,7 @@ def test_beams_and_samples_about_an_opened_picture_are_those_of_a_fresh_one(pred
 
 def test_an_opened_picture_finds_what_a_fresh_one_finds(model):
     opened, shown = model.open(picture()), picture()
-    require_equal(
-        opened.detect(CLASSES[:3], options=EVERYTHING), model.detect(shown, CLASSES[:3], options=EVERYTHING)
-    )
+    require_equal(opened.detect(CLASSES[:3], options=EVERYTHING), model.detect(shown, CLASSES[:3], options=EVERYTHING))
     require_equal(
         opened.segment(CLASSES[:2], options=EVERYTHING), model.segment(shown, CLASSES[:2], options=EVERYTHING)
     )

@@ -18,7 +18,9 @@ def is_drawn(canvas: Canvas) -> np.ndarray:
     return (np.asarray(canvas.image) != 120).any(axis=-1)
 
 
-@pytest.mark.parametrize(("size", "scale"), [((128, 128), 4), ((224, 180), 2), ((224, 96), 2), ((640, 480), 1), ((1, 1), 4)])
+@pytest.mark.parametrize(
+    ("size", "scale"), [((128, 128), 4), ((224, 180), 2), ((224, 96), 2), ((640, 480), 1), ((1, 1), 4)]
+)
 def test_small_pictures_are_enlarged_by_whole_steps(size, scale):
     assert fitting_scale(size) == scale
 
