@@ -20,7 +20,7 @@ def predictor() -> VisionLLM:
 
 @pytest.fixture
 def scripted(monkeypatch: pytest.MonkeyPatch, predictor: VisionLLM) -> Callable[[dict[str, tuple[str, ...]]], None]:
-    """Let the model write given pieces as its answer to each question: `scripted({"question": ("<det>", "star", …)})`."""
+    """Let the model write given pieces as its answer: `scripted({"question": ("<det>", "star", …)})`."""
     vocabulary = predictor.processor.vocabulary
 
     def prepare(script: dict[str, tuple[str, ...]]) -> None:

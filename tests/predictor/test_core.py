@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from tests.small import picture, pictures, small_model, small_predictor, small_processor, written
-from visionllm import predictor as package
-from visionllm.predictor import VisionLLM
+from visionllm.predictor import VisionLLM, core
 from visionllm.predictor.core import Prepared, spread
 from visionllm.predictor.photos import NOTICE
 from visionllm.types import Answer, Detections, Message, Options, Picture, Point, Request, Routed, ask
@@ -121,7 +120,7 @@ def test_a_stream_ends_with_the_answer_whose_text_it_gave(predictor):
 
 def test_a_stream_decodes_what_was_routed(predictor, monkeypatch):
     whole = written(predictor.processor.vocabulary, *STAR)
-    monkeypatch.setattr(package.core, "stream", lambda *_, **__: iter([*whole.ids, whole]))
+    monkeypatch.setattr(core, "stream", lambda *_, **__: iter([*whole.ids, whole]))
     *pieces, answer = predictor.stream("Find both.", picture(), options=EVERYTHING)
     assert pieces[0] == "Here"
     assert "".join(pieces) == "Here you go: star, red fish."
@@ -167,7 +166,11 @@ def test_a_notice_is_given_by_a_model_of_drawings_that_sees_a_photo():
 
 def test_a_cache_is_spread_over_rows_without_being_changed(predictor):
     seen = predictor.open(picture()).seen
+    before = seen.cache.get_seq_length()
     several = spread(seen.cache, 3)
-    assert several is not None and several.layers[0].keys.shape[0] == 3
-    assert seen.cache.layers[0].keys.shape[0] == 1
+    assert several is not None
+    more = torch.zeros(3, 2, 4, 16)
+    keys, _ = several.update(more, more, 0)
+    assert keys.shape == (3, 2, before + 4, 16)
+    assert seen.cache.get_seq_length() == before
     assert spread(None, 2) is None

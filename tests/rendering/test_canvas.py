@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFont
 
-from visionllm.rendering import canvas as module
 from visionllm.rendering.canvas import Canvas, fitting_scale, font
 
 RED = (230, 25, 75)
@@ -104,7 +103,7 @@ def test_chips_of_crowded_boxes_do_not_cover_each_other():
 
 
 def test_without_freetype_the_error_says_what_is_missing(monkeypatch):
-    monkeypatch.setattr(module.ImageFont, "load_default", lambda size: ImageFont.ImageFont())
+    monkeypatch.setattr(ImageFont, "load_default", lambda size: ImageFont.ImageFont())
     font.cache_clear()
     with pytest.raises(ImportError, match="Pillow with FreeType"):
         font(13)

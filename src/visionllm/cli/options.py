@@ -76,7 +76,7 @@ def _numbers(text: str, count: int, form: str, whole: str | None = None) -> list
     except ValueError:
         numbers = []
     if len(numbers) != count or not all(math.isfinite(number) for number in numbers):
-        raise ValueError(f"expected {form} in pixels, got {whole or text!r}")
+        raise ValueError(f"expected {form} in pixels, got {(whole or text)!r}")
     return numbers
 
 

@@ -43,7 +43,7 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "projector:model"},
     ),
     Stage(
-        name="joined", objective="tasks", seed=4, steps=1000, pictures=12, questions=6, units=12, link_weight=1.0,
+        name="joined", objective="tasks", seed=4, steps=900, pictures=16, questions=6, units=16, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,
@@ -52,7 +52,7 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "chat:model", "model.decoders.detection": "expert:detector", "aims": "expert:aims"},
     ),
     Stage(
-        name="decoders", objective="tasks", seed=5, steps=400, pictures=12, questions=3, units=16,
+        name="decoders", objective="tasks", seed=5, steps=300, pictures=12, questions=3, units=16,
         mixture=ROUTED | KNOWN,
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,

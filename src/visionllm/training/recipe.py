@@ -216,7 +216,7 @@ class RecipeRun:
                 stage.mixture,
                 pictures=pictures,
                 questions=stage.questions,
-                units=stage.units,
+                units=-(-stage.units // processes),
                 link_weight=stage.link_weight,
                 seed=stage.seed,
                 photos=self.photos,
