@@ -33,7 +33,8 @@ def visionllm(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         with pytest.raises(SystemExit) as ended:
             main()
         code = ended.value.code
-        return Ran(code if isinstance(code, int) else 0, *capsys.readouterr())
+        printed = capsys.readouterr()
+        return Ran(code if isinstance(code, int) else 0, printed.out, printed.err)
 
     return run
 

@@ -85,7 +85,7 @@ def test_the_same_seed_samples_the_same_answer(visionllm, small, image):
         return visionllm("run", "How many?", image, "--model", small, *options).out
 
     assert sampled(1) == sampled(1)
-    assert len({sampled(seed) for seed in range(4)}) > 1
+    assert sampled(1) != sampled(2)
 
 
 def test_a_picture_is_described(visionllm, small, image, tmp_path):

@@ -23,7 +23,12 @@ def chunk(name: bytes, data: bytes) -> bytes:
 
 def bomb(width: int, height: int) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"\0" * 10_000)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b"\0" * 10_000))
+        + chunk(b"IEND", b"")
+    )
 
 
 def refused(ran, folder: Path, message: str) -> None:
@@ -74,11 +79,17 @@ def test_a_picture_of_one_pixel_is_answered(visionllm, small, tmp_path):
         pytest.param(["detect", "IMAGE", "a", "a"], "expected different class names, got 'a' twice", id="same-classes"),
         pytest.param(["run", "x", "IMAGE", "--point", "99,1"], "region 0: expected a point inside", id="outside"),
         pytest.param(["run", "x", "IMAGE", "--box", "50,30,70,39"], "region 0: expected a box", id="box-outside"),
-        pytest.param(["run", "x", "IMAGE", "--polygon", "1,1 2,2"], "a polygon of at least 3 points, got 2", id="polygon"),
-        pytest.param(["run", "x", "IMAGE", "--scribble", "1,1"], "a scribble of at least 2 points, got 1", id="scribble"),
+        pytest.param(
+            ["run", "x", "IMAGE", "--polygon", "1,1 2,2"], "a polygon of at least 3 points, got 2", id="polygon"
+        ),
+        pytest.param(
+            ["run", "x", "IMAGE", "--scribble", "1,1"], "a scribble of at least 2 points, got 1", id="scribble"
+        ),
         pytest.param(["run", "x", "IMAGE", "--mask", "EMPTY"], "region 0: expected a mask", id="empty-mask"),
         pytest.param(["run", "x", "--point", "1,1"], "expected a picture for 1 regions, got none", id="no-picture"),
-        pytest.param(["run", "x", "--out", "OUT"], "expected a picture to draw on for --out, got none", id="nothing-to-draw"),
+        pytest.param(
+            ["run", "x", "--out", "OUT"], "expected a picture to draw on for --out, got none", id="nothing-to-draw"
+        ),
         pytest.param(["run", "x", "IMAGE", "--model", "nope"], "expected the folder of a model", id="unknown-model"),
     ],
 )
@@ -93,7 +104,9 @@ def test_a_question_that_cannot_be_asked(arguments, message, visionllm, image, t
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        pytest.param(["run", "star " * 700, "IMAGE"], "expected a conversation of at most 512 tokens", id="long-prompt"),
+        pytest.param(
+            ["run", "star " * 700, "IMAGE"], "expected a conversation of at most 512 tokens", id="long-prompt"
+        ),
         pytest.param(["run", "x", *["IMAGE"] * 9], "expected at most 8 pictures, got 9", id="many-pictures"),
         pytest.param(["run", "x", "IMAGE", "--device", "abacus"], "expected a device that is there", id="device"),
         pytest.param(["detect", "IMAGE", "star " * 600], "tokens", id="long-class"),

@@ -47,9 +47,9 @@ def test_without_a_folder_examples_or_drawn_pictures_are_taken(there, visionllm,
 @pytest.mark.parametrize(
     ("prompts", "message"),
     [
-        ("{", "expected {\"picture.png\":"),
-        ('["a.png"]', "expected {\"picture.png\":"),
-        ('{"a.png": "How many?"}', "expected {\"picture.png\":"),
+        ("{", 'expected {"picture.png":'),
+        ('["a.png"]', 'expected {"picture.png":'),
+        ('{"a.png": "How many?"}', 'expected {"picture.png":'),
         ('{"c.png": ["How many?"]}', "expected a picture file, got no file at"),
         ("{}", "expected pictures in"),
     ],

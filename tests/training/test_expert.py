@@ -43,6 +43,7 @@ def test_a_place_is_near_the_box_of_its_object(pictures):
     aims, hits = place_aims(pictures[0], np.random.default_rng(0))
     assert 1 <= len(aims) == len(hits) <= 4
     for aim, (thing, _) in zip(aims, hits, strict=True):
+        assert aim.place is not None
         cx, cy, w, h = place_of(thing, pictures[0].scene.size_hw)
         assert abs(aim.place[0] - cx) < 0.3 * w
         assert abs(aim.place[1] - cy) < 0.3 * h

@@ -29,12 +29,13 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path):
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in ("0.weight", "2.weight"))
 
     plan, module, points = stage(ema=0.0), line(), Points()
-    module[1].requires_grad_(False).eval()
+    module[1].train(False)
     chosen = [*module[0].parameters(), *module[2].parameters()]
-    optimizer = torch.optim.AdamW(
-        [{"params": [p for p in chosen if p.ndim > 1], "weight_decay": plan.decay}, {"params": [p for p in chosen if p.ndim == 1], "weight_decay": 0.0}],
-        lr=0.1, betas=(0.9, 0.98),
-    )  # fmt: skip
+    groups = [
+        {"params": [p for p in chosen if p.ndim > 1], "weight_decay": plan.decay},
+        {"params": [p for p in chosen if p.ndim == 1], "weight_decay": 0.0},
+    ]
+    optimizer = torch.optim.AdamW(groups, lr=0.1, betas=(0.9, 0.98))
     for step in range(plan.steps):
         for rank in range(2):
             torch.manual_seed(step)
@@ -44,4 +45,4 @@ def test_two_processes_take_the_mean_of_their_gradients(tmp_path):
             group["lr"] = 0.1 * learning_rate(plan, step)
         optimizer.step()
         optimizer.zero_grad()
-    torch.testing.assert_close(module[0].weight.detach(), weights[0]["0.weight"], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(module.get_parameter("0.weight").detach(), weights[0]["0.weight"], rtol=1e-4, atol=1e-5)

@@ -9,7 +9,8 @@ from torch import nn
 from visionllm.data.world import draw_picture
 from visionllm.data.world.tasks import make_sample
 from visionllm.training.expert import place_of
-from visionllm.training.tasks import LinkedModel, TaskObjective, aims_of, foreseen
+from visionllm.training.tasks import LinkedModel, TaskObjective, aims_of
+from visionllm.types import Routed
 
 MIXTURE = {"count": 1, "known-classes": 2, "segment-several": 1, "refer-attribute": 1, "chat": 1}
 
@@ -30,7 +31,7 @@ def test_words_of_a_routed_span_become_attributes():
     for _, sample in samples("detect-attribute"):
         picture = draw_picture(0, photos=False)
         for aim, part in zip(
-            aims_of(sample, picture), [p for p in sample.answer.parts if not isinstance(p, str)], strict=True
+            aims_of(sample, picture), [p for p in sample.answer.parts if isinstance(p, Routed)], strict=True
         ):
             for name in ("kind", "colour", "size"):
                 word = getattr(aim.phrase, name)

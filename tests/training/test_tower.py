@@ -1,5 +1,7 @@
 """Every cell is told what covers it."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -12,13 +14,14 @@ SIZES = {"side": 64, "strides": (8, 16), "mean": (0.5, 0.5, 0.5), "std": (0.25, 
 
 
 def tower():
-    config = ResNetConfig(
-        layer_type="basic",
-        embedding_size=8,
-        hidden_sizes=[8, 12, 16],
-        depths=[1, 1, 1],
-        out_features=["stage2", "stage3"],
-    )
+    sizes: dict[str, Any] = {
+        "embedding_size": 8,
+        "hidden_sizes": [8, 12, 16],
+        "depths": [1, 1, 1],
+        "layer_type": "basic",
+    }
+    sizes["out_features"] = ["stage2", "stage3"]
+    config = ResNetConfig(**sizes)
     return DenseTower(ResNetBackbone(config), [12, 16])
 
 

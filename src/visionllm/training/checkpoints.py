@@ -116,7 +116,7 @@ def fill(module: nn.Module, state: Mapping[str, Tensor]) -> None:
             tensor.copy_(state[name])
 
 
-def optimizer_tensors(optimizer: Optimizer, names: Mapping[nn.Parameter, str]) -> dict[str, Tensor]:
+def optimizer_tensors(optimizer: Optimizer, names: Mapping[Tensor, str]) -> dict[str, Tensor]:
     """Flatten an optimizer's moments into named tensors: `<parameter>/<moment>`."""
     flat = {}
     for parameter, moments in optimizer.state.items():
@@ -125,7 +125,7 @@ def optimizer_tensors(optimizer: Optimizer, names: Mapping[nn.Parameter, str]) -
     return flat
 
 
-def load_optimizer_tensors(optimizer: Optimizer, names: Mapping[nn.Parameter, str], flat: Mapping[str, Tensor]) -> None:
+def load_optimizer_tensors(optimizer: Optimizer, names: Mapping[Tensor, str], flat: Mapping[str, Tensor]) -> None:
     """Give the moments of `optimizer_tensors` back."""
     by_name = {name: parameter for parameter, name in names.items()}
     for key, value in flat.items():

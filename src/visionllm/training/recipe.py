@@ -84,6 +84,7 @@ class RecipeRun:
         judge: Judge | None = None,
     ) -> None:
         self.recipe, self.folder, self.options, self.photos, self.judge = recipe, folder, options, photos, judge
+        self.processes = PartialState(cpu=not torch.cuda.is_available())
 
     def processor(self) -> VisionLLMProcessor:
         """Return the processor, whose tokenizer is trained the first time."""
@@ -129,7 +130,7 @@ class RecipeRun:
         scores = trainer.run()
         if trainer.progress.step < stage.steps:
             return False
-        if not PartialState().is_main_process:
+        if not self.processes.is_main_process:
             return True
         write_checkpoint(self._result(stage.name), {"model": distinct(module)}, {"scores": scores})
         if isinstance(module, LinkedModel):
@@ -186,7 +187,7 @@ class RecipeRun:
             ValueError: If the objective is unknown, or the pictures cannot be shared evenly.
         """
         config = self.recipe.processor
-        processes = PartialState().num_processes
+        processes = self.processes.num_processes
         if stage.pictures % processes:
             raise ValueError(
                 f"stage {stage.name}: expected a number of processes that divides {stage.pictures}, got {processes}"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from typing import Any
 
 from torch import nn
 
@@ -71,7 +72,7 @@ class Stage:
         """Return the learning rate of a parameter by its name, None if it is frozen."""
         return next((rate for pattern, rate in self.rates.items() if fnmatchcase(parameter, pattern)), None)
 
-    def groups(self, module: nn.Module) -> list[dict[str, object]]:
+    def groups(self, module: nn.Module) -> list[dict[str, Any]]:
         """Freeze what the stage does not train and return optimiser groups of the rest.
 
         Raises:

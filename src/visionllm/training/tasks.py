@@ -156,7 +156,9 @@ class TaskObjective:
         chosen = {u: place[key] for u, key in enumerate(keys) if key in place}
         queries = select_units(gathered, list(chosen))
         truth = list(chosen.values())
-        detector = model.decoders["detection"]
+        detector = model.decoder("detection")
+        if not isinstance(detector, DetectionDecoder):
+            raise TypeError(f"expected a DetectionDecoder, got {type(detector).__name__}")
         if self.link_weight and module.aims is not None:
             losses["link"] = self.link_weight * link_loss(module.aims, detector, queries, batch, truth)
         if self.units:
@@ -190,10 +192,9 @@ def foreseen(model: VisionLLMForConditionalGeneration, processor: VisionLLMProce
     inputs = processor.train_batch([[sample]]).inputs
     if inputs.labels is None:
         return False
-    read = model.read(inputs, logits_to_keep=0)
     labels = inputs.labels[:, 1:]
-    counts = labels >= 0
-    return bool((read.logits[:, :-1].argmax(-1) == labels)[counts].all())
+    states = model.states(inputs)
+    return bool((model.logits(states)[:, :-1].argmax(-1) == labels)[labels >= 0].all())
 
 
 def _unit_aims(rows: Sequence[tuple[WorldPicture, Sequence[Sample]]], batch: TrainBatch) -> list[list[Aim]]:

@@ -128,7 +128,7 @@ class TowerObjective:
         photos: bool = True,
     ) -> None:
         self.side, self.strides, self.pictures, self.seed, self.photos = side, strides, pictures, seed, photos
-        self.mean, self.std = np.float32(mean) * 255, np.float32(std) * 255
+        self.mean, self.std = np.array(mean, np.float32) * 255, np.array(std, np.float32) * 255
 
     def _batch(self, split: str, first: int) -> tuple[Tensor, list[dict[str, Tensor]]]:
         background = tuple(int(v) for v in self.mean)

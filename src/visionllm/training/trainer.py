@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from accelerate import Accelerator
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Tensor, nn
+from torch import Tensor, distributed, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from visionllm.training.checkpoints import (
@@ -109,7 +109,7 @@ class Trainer:
         self.module = module.to(self.accelerator.device)
         self.optimizer = torch.optim.AdamW(stage.groups(module), betas=(0.9, 0.98))
         self.rates = [group["lr"] for group in self.optimizer.param_groups]
-        self.names = {p: n for n, p in module.named_parameters() if p.requires_grad}
+        self.names: dict[Tensor, str] = {p: n for n, p in module.named_parameters() if p.requires_grad}
         self.average = {n: p.detach().clone() for n, p in distinct(self.module).items()} if stage.ema else {}
         self.progress = _Progress()
         self._resume()
@@ -174,7 +174,8 @@ class Trainer:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
         gradients = [p.grad for p in self.names if p.grad is not None]
-        mean = self.accelerator.reduce(torch.cat([g.flatten() for g in gradients]), "mean")
+        mean = torch.cat([g.flatten() for g in gradients])
+        distributed.all_reduce(mean.div_(self.accelerator.num_processes))
         for gradient, part in zip(gradients, mean.split([g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
@@ -205,7 +206,8 @@ class Trainer:
         stage, options, state = self.stage, self.options, self.progress
         last = min(stage.steps, options.stop_at or stage.steps)
         train_mode(self.module)
-        logs = SummaryWriter(str(options.folder / "logs"))
+        place = "logs" if self.accelerator.is_main_process else f"logs-{self.accelerator.process_index}"
+        logs = SummaryWriter(str(options.folder / place))
         bar = Progress(
             TextColumn(stage.name),
             BarColumn(),
