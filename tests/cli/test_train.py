@@ -33,6 +33,11 @@ def test_the_expert_is_judged_by_average_precision(tmp_path, monkeypatch):
     assert "box AP50" in done.output
 
 
+def test_a_stage_that_has_not_run_is_not_exported(tmp_path):
+    with pytest.raises(ValueError, match="expected a finished stage of the language model, got decoders"):
+        CliRunner().invoke(app, ["export", str(tmp_path), str(tmp_path / "model")], catch_exceptions=False)
+
+
 def test_an_unknown_stage_is_refused(tmp_path):
     with pytest.raises(ValueError, match="expected a stage of tiny among tower"):
         invoke("--out", str(tmp_path), "--stage", "nose")

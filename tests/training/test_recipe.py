@@ -64,3 +64,16 @@ def test_an_unknown_objective_is_refused(run):
 def test_a_part_that_fits_nothing_is_refused(run):
     with pytest.raises(ValueError, match="nothing of tower:encoder fits nowhere"):
         run.module(replace(run.recipe.stage("expert"), start={"nowhere": "tower:encoder"}))
+
+
+def test_a_finished_stage_is_exported_in_half_precision_and_loads(run, tmp_path):
+    run.export("joined", tmp_path / "model")
+    stored = load_file(next((tmp_path / "model").glob("*.safetensors")))
+    assert {t.dtype for t in stored.values() if t.is_floating_point()} == {torch.float16}
+    assert load_model(tmp_path / "model").decoders
+
+
+@pytest.mark.parametrize("name", ["tower", "expert"])
+def test_a_stage_without_language_model_is_not_exported(run, tmp_path, name):
+    with pytest.raises(ValueError, match=f"expected a finished stage of the language model, got {name}"):
+        run.export(name, tmp_path / "model")

@@ -75,3 +75,18 @@ def tiny(
         quiet=not console.is_terminal,
     )  # fmt: skip
     RecipeRun(RECIPE, out, options, photos=photos, judge=_judge()).run(stage, on_scores=show)
+
+
+@app.command(epilog="Example:  visionllm train export runs/tiny my-model --stage chat")
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a run.")],
+    to: Annotated[Path, typer.Argument(help="Folder of the model; an older one of that name is replaced.")],
+    stage: Annotated[str, typer.Option(help="The stage whose result is wanted.")] = "decoders",
+) -> None:
+    """Write the model of a finished stage as a folder that `--model` takes, in half precision."""
+    from visionllm.recipes.tiny import RECIPE
+    from visionllm.training.recipe import RecipeRun
+    from visionllm.training.trainer import RunOptions
+
+    RecipeRun(RECIPE, run, RunOptions(folder=run)).export(stage, to)
+    print(to)

@@ -38,12 +38,12 @@ STAGES: tuple[Stage, ...] = (
         start={"model.vision_encoder": "tower:encoder"},
     ),
     Stage(
-        name="chat", objective="tasks", seed=3, steps=1300, pictures=16, questions=8, mixture=TALK | REGION | ROUTED,
+        name="chat", objective="tasks", seed=3, steps=1000, pictures=16, questions=8, mixture=TALK | REGION | ROUTED,
         rates=_NO_PICTURE_TOWER | {"*": 1.2e-3}, ema=0.998, warmup=0.02, floor=0.2,
         start={"model": "projector:model"},
     ),
     Stage(
-        name="joined", objective="tasks", seed=4, steps=900, pictures=16, questions=6, units=16, link_weight=1.0,
+        name="joined", objective="tasks", seed=4, steps=1100, pictures=16, questions=6, units=16, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,

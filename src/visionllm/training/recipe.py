@@ -17,7 +17,7 @@ from visionllm.decoders.detection import DetectionDecoder
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing import ProcessorConfig, VisionLLMProcessor, train_tokenizer
 from visionllm.training.aims import AimEncoder
-from visionllm.training.checkpoints import distinct, fill, write_checkpoint
+from visionllm.training.checkpoints import distinct, fill, read_checkpoint, write_checkpoint
 from visionllm.training.expert import ExpertDetector, ExpertObjective, Judge
 from visionllm.training.objectives import Objective
 from visionllm.training.stages import Stage
@@ -26,6 +26,7 @@ from visionllm.training.tower import DenseTower, TowerObjective
 from visionllm.training.trainer import RunOptions, Trainer
 from visionllm.weights.folder import save_model
 
+SHARD_BYTES = 15_000_000
 TOWER_STRIDES = {"stage2": 8, "stage3": 16}
 
 
@@ -136,6 +137,20 @@ class RecipeRun:
         if isinstance(module, LinkedModel):
             save_model(module.model, self.processor(), self.folder / stage.name / "model")
         return True
+
+    def export(self, name: str, path: Path) -> None:
+        """Write the model of a finished stage as it is shipped: half precision, files of at most 15 MB.
+
+        Raises:
+            ValueError: If the stage is unknown, has no result, or does not train the language model.
+        """
+        stage = self.recipe.stage(name)
+        if stage.objective != "tasks" or not self._result(name).is_dir():
+            raise ValueError(f"expected a finished stage of the language model, got {name}; see {self.folder}")
+        module = self._build(stage)
+        fill(module, read_checkpoint(self._result(name))[0]["model"])
+        if isinstance(module, LinkedModel):
+            save_model(module.model, self.processor(), path, dtype=torch.float16, shard_bytes=SHARD_BYTES)
 
     def module(self, stage: Stage) -> nn.Module:
         """Build what a stage trains, with the parts it takes over from earlier stages."""
