@@ -44,7 +44,7 @@ def test_groups_of_two_sentences_are_decoded_apart_and_joined(predictor, scripte
     both = predictor.ask("Both?", picture(), options=EVERYTHING).detections
     assert both is not None
     assert both.class_names == ("star", "fish") and both.routes == ("[DET]", "[SEG]")
-    assert len(both) == 14  # seven each: `max_instances` counts a unit's instances
+    assert len(both) == EVERYTHING.max_instances
     assert (np.diff(both.scores) <= 0).all()
 
 

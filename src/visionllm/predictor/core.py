@@ -4,7 +4,9 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
+from typing import NamedTuple
 
+import numpy as np
 import torch
 from PIL import Image
 from transformers import Cache
@@ -15,11 +17,16 @@ from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration
 from visionllm.predictor.photos import NOTICE, looks_like_photo
 from visionllm.processing import VisionLLMProcessor
 from visionllm.super_link import select_units
-from visionllm.types import Answer, Detections, Mark, Options, Part, Request, merge_detections
-from visionllm.types.tensors import ImageBatch, ModelInputs, Queries
+from visionllm.types import Answer, Detections, Mark, Part, Request, merge_detections
+from visionllm.types.tensors import ModelInputs, Queries
 
-Unit = tuple[Detections, tuple[int, ...]]
-"""The result of one unit, with the index in its row of each group's routing token."""
+
+class Unit(NamedTuple):
+    """The result of one unit: its row, what was found, and the index in the row of each group's routing token."""
+
+    row: int
+    found: Detections
+    places: tuple[int, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,18 +146,21 @@ class Core:
         Raises:
             ValueError: If the model has no detector.
         """
-        found: list[Detections] = []
         if self.deterministic:
-            for request, answer in zip(prepared.requests, answers, strict=True):
+            units = []
+            for row, (request, answer) in enumerate(zip(prepared.requests, answers, strict=True)):
                 alone = self.prepare([request], [answer])
-                found += _by_row(1, self._decode(alone, alone.inputs, [request.options], apart=True))
+                units += [unit._replace(row=row) for unit in self._decode(alone, alone.inputs)]
         else:
-            options = [request.options for request in prepared.requests]
-            found = _by_row(len(options), self._decode(prepared, prepared.inputs, options))
-        return [
-            replace(result, class_names=tuple(names), notices=notices)
-            for result, names, notices in zip(found, labels, self.notices(prepared), strict=True)
-        ]
+            units = self._decode(prepared, prepared.inputs)
+        results = []
+        for row, (names, notices) in enumerate(zip(labels, self.notices(prepared), strict=True)):
+            found = [unit.found for unit in units if unit.row == row]
+            if not found:
+                raise ValueError("expected a model with a detector, got one that only talks")
+            whole = first_instances(merge_detections(found), prepared.requests[row].options.max_instances)
+            results.append(replace(whole, class_names=tuple(names), notices=notices))
+        return results
 
     def notices(self, prepared: Prepared) -> tuple[tuple[str, ...], ...]:
         """Return what the user should know about the last picture of each request."""
@@ -169,91 +179,64 @@ class Core:
             read_answer(w.ids, vocabulary, prompts=prompts, question=last_question(request.messages))
             for w, request in zip(written, prepared.requests, strict=True)
         ]
-        start = prepared.inputs.input_ids.shape[1]
         units = self._routed(prepared, written, readings)
         answers = []
         for row, (reading, w, notices) in enumerate(zip(readings, written, self.notices(prepared), strict=True)):
-            own = [(found, [place - start for place in places]) for found, places in units.get(row, [])]
-            answers.append(compose(reading, w.finish_reason, w.tokens, attach(reading, own), notices))
+            found = attach(reading, [(unit.found, unit.places) for unit in units if unit.row == row])
+            if found is not None:
+                found = first_instances(found, prepared.requests[row].options.max_instances)
+            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices))
         return answers
 
-    def _routed(
-        self, prepared: Prepared, written: Sequence[GeneratedIds], readings: Sequence[Reading]
-    ) -> dict[int, list[Unit]]:
+    def _routed(self, prepared: Prepared, written: Sequence[GeneratedIds], readings: Sequence[Reading]) -> list[Unit]:
         """Decode the rows whose answers route something; what has no picture to decode on is left out.
 
         Returns:
-            Units by row, with positions counted from the start of the batch's rows.
+            The units, with places counted from the start of the answers.
         """
         last = prepared.inputs.turn_ids[:, -1]
         images = prepared.inputs.turn_images.gather(1, last[:, None]).squeeze(1).tolist()
         chosen = [row for row, reading in enumerate(readings) if reading.routed and images[row] >= 0]
         if not chosen:
-            return {}
-        start = prepared.inputs.input_ids.shape[1]
-        if self.deterministic:
-            units: dict[int, list[Unit]] = {}
-            for row in chosen:
-                request = prepared.requests[row]
-                alone = self.prepare([request])
-                shift = start - alone.inputs.input_ids.shape[1]
-                whole = extend(alone.inputs, [written[row]])
-                found = self._decode(alone, whole, [request.options], apart=True, start=start - shift)
-                units[row] = [(result, tuple(p + shift for p in places)) for _, result, places in found]
-            return units
-        some = prepared.rows(chosen)
-        whole = extend(some.inputs, [written[row] for row in chosen])
-        found = self._decode(some, whole, [request.options for request in some.requests], start=start)
-        return {
-            row: [(result, places) for owner, result, places in found if owner == place]
-            for place, row in enumerate(chosen)
-        }
+            return []
+        if not self.deterministic:
+            some = prepared.rows(chosen)
+            units = self._decode(some, extend(some.inputs, [written[row] for row in chosen]), of_answers=True)
+            return [unit._replace(row=chosen[unit.row]) for unit in units]
+        units = []
+        for row in chosen:
+            alone = self.prepare([prepared.requests[row]])
+            own = self._decode(alone, extend(alone.inputs, [written[row]]), of_answers=True)
+            units += [unit._replace(row=row) for unit in own]
+        return units
 
     @torch.no_grad()
-    def _decode(
-        self,
-        prepared: Prepared,
-        whole: ModelInputs,
-        options: Sequence[Options],
-        *,
-        apart: bool = False,
-        start: int = 0,
-    ) -> list[tuple[int, Detections, tuple[int, ...]]]:
+    def _decode(self, prepared: Prepared, whole: ModelInputs, *, of_answers: bool = False) -> list[Unit]:
         """Run the decoders on finished rows.
 
         Args:
             prepared: The requests.
             whole: Their inputs with the answers.
-            options: One a row.
-            apart: Decode every unit by itself.
-            start: Groups before this index of the row are of the history and are left out.
+            of_answers: Leave out what stands in the prepared inputs, and count places from their end.
 
         Returns:
-            Row, result and positions of each unit, in order.
+            The units, row by row in the order of their places.
         """
-        queries = self._read(prepared, whole)
-        images = whole.images
-        found: list[tuple[int, Detections, tuple[int, ...]]] = []
+        queries, images = self._read(prepared, whole), whole.images
         if images is None:
-            return found
+            return []
+        start = prepared.inputs.input_ids.shape[1] if of_answers else 0
+        options = [request.options for request in prepared.requests]
+        units: list[Unit] = []
         for name, given in queries.items():
             own = [u for u, first in enumerate(given.positions[:, 0].tolist()) if first >= start]
-            groups = [[u] for u in own] if apart else [own] if own else []
-            for group in groups:
-                found += self._run(name, select_units(given, group), images, options)
-        return sorted(found, key=lambda unit: (unit[0], unit[2]))
-
-    def _run(
-        self, name: str, queries: Queries, images: ImageBatch, options: Sequence[Options]
-    ) -> list[tuple[int, Detections, tuple[int, ...]]]:
-        """Run one decoder."""
-        results = self.model.decode({name: queries}, images, options)[name]
-        places = [tuple(p for p in row if p >= 0) for row in queries.positions.tolist()]
-        return [
-            (row, result, place)
-            for row, result, place in zip(queries.rows.tolist(), results, places, strict=True)
-            if isinstance(result, Detections)
-        ]
+            for group in [[u] for u in own] if self.deterministic else [own] if own else []:
+                part = select_units(given, group)
+                results = self.model.decode({name: part}, images, options)[name]
+                places = [tuple(p - start for p in row if p >= 0) for row in part.positions.tolist()]
+                found = zip(part.rows.tolist(), results, places, strict=True)
+                units += [Unit(row, result, place) for row, result, place in found if isinstance(result, Detections)]
+        return sorted(units, key=lambda unit: (unit.row, unit.places))
 
     def _read(self, prepared: Prepared, whole: ModelInputs) -> Mapping[str, Queries]:
         """Return the queries of finished rows; what the cache holds is not read again."""
@@ -295,11 +278,9 @@ def spread(cache: Cache | None, rows: int) -> Cache | None:
     return own
 
 
-def _by_row(rows: int, units: Sequence[tuple[int, Detections, tuple[int, ...]]]) -> list[Detections]:
-    found = [[result for owner, result, _ in units if owner == row] for row in range(rows)]
-    if not all(found):
-        raise ValueError("expected a model with a detector, got one that finds nothing because it only talks")
-    return [merge_detections(results) for results in found]
+def first_instances(found: Detections, count: int) -> Detections:
+    """Return the first `count` instances."""
+    return found if len(found) <= count else found.select(np.arange(count))
 
 
 def _region_count(request: Request) -> int:

@@ -10,7 +10,7 @@ from PIL import Image
 from transformers import Cache
 
 from visionllm.model import EncodedPictures, join_encoded
-from visionllm.predictor.core import Core, Prepared
+from visionllm.predictor.core import Core, Prepared, first_instances
 from visionllm.processing import known_class_answer, known_class_question, point_answer, point_question, refer_answer
 from visionllm.processing.prompts import fill
 from visionllm.processing.regions import region_mask, split_mask
@@ -132,8 +132,7 @@ class Questions:
             part = slice(start, start + PASSES_AT_ONCE)
             prepared = here.prepare(requests[part], answers[part])
             found += self.core.known(prepared, answers[part], passes[part])
-        merged = found[0] if len(found) == 1 else merge_detections(found)
-        return merged.select(np.arange(min(len(merged), options.max_instances)))
+        return first_instances(merge_detections(found), options.max_instances)
 
     def opened(self) -> "OpenedImage":
         """Return the same picture, encoded once."""

@@ -5,12 +5,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
 NOTICE = (
-    "This model knows drawings only, and the picture looks like a photo: don't rely on the answer. "
-    "VisionLLM.load(path), or --model, loads a model for photos."
+    "This model knows drawings only, and this picture looks like a photo: don't rely on the answer. "
+    "For photos, load a model that was trained on them: VisionLLM.load(path), or --model on the command line."
 )
-LEAST_SHADED = 0.07
-_SIDE = 64
-_SPECKLE_SIDE = 128
+LEAST_SHADED = 0.06
+_SIDE = 48
+_SPECKLE_SIDE = 96
 _GROUND_DISTANCE = 26
 _SHADES = (6, 40)
 
@@ -24,17 +24,20 @@ def shaded_share(image: Image.Image) -> float:
     """Return the share of a picture that is shaded, in [0, 1].
 
     Drawings are made of a ground (plain, a gradient, paper, noise), flat areas and sharp edges. What is neither, softly
-    changing places off the ground, is hardly there in drawings and everywhere in photos. Measured on 600 drawn
-    pictures: median 0.01, 99th percentile 0.07; on twelve photos and crops of them: median 0.17.
+    changing places off the ground, is hardly there in drawings and everywhere in photos. Measured on 450 pictures of
+    the world: median 0.005, 99th percentile 0.044 (with a photo behind the drawing, half of them pass for photos); on
+    120 pieces of ten photos: median 0.14, nine in ten above the limit.
     """
     # A median takes paper grain, noise and compression away and leaves edges sharp.
-    smooth = _reduced(_reduced(image.convert("RGB"), _SPECKLE_SIDE).filter(ImageFilter.MedianFilter(5)), _SIDE)
+    smooth = _reduced(_reduced(image.convert("RGB"), _SPECKLE_SIDE).filter(ImageFilter.MedianFilter(3)), _SIDE)
     highest = np.asarray(smooth.filter(ImageFilter.MaxFilter(3)), dtype=np.int16)
     lowest = np.asarray(smooth.filter(ImageFilter.MinFilter(3)), dtype=np.int16)
     change = (highest - lowest).max(axis=-1)
     soft = (change >= _SHADES[0]) & (change < _SHADES[1])
-    shaded = (soft & ~_ground(np.asarray(smooth, dtype=np.float64)))[1:-1, 1:-1]
-    return float(shaded.mean()) if shaded.size else 0.0
+    inner = (slice(1, -1), slice(1, -1))
+    if not soft[inner].any():
+        return 0.0
+    return float((soft & ~_ground(np.asarray(smooth, dtype=np.float64)))[inner].mean())
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:

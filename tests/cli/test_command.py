@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from visionllm import __version__, cli
+from visionllm import __version__
+from visionllm.cli import command as cli
 
 
 def test_the_version_is_printed(visionllm):
