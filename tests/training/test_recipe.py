@@ -77,3 +77,15 @@ def test_a_finished_stage_is_exported_in_half_precision_and_loads(run, tmp_path)
 def test_a_stage_without_language_model_is_not_exported(run, tmp_path, name):
     with pytest.raises(ValueError, match=f"expected a finished stage of the language model, got {name}"):
         run.export(name, tmp_path / "model")
+
+
+def test_a_run_goes_on_from_an_exported_model(run, tmp_path):
+    run.export("joined", tmp_path / "model")
+    more = RecipeRun(run.recipe, tmp_path / "more", RunOptions(folder=tmp_path, workers=0, quiet=True), photos=False)
+    more.adopt(tmp_path / "model", "joined")
+    module = more.module(run.recipe.stage("decoders"))
+    learnt = load_file(run.folder / "joined" / "result" / "model.safetensors")
+    name = "model.language_model.model.norm.weight"
+    torch.testing.assert_close(module.state_dict()[name], learnt[name], rtol=1e-3, atol=1e-3)
+    with pytest.raises(ValueError, match="expected no result of stage joined"):
+        more.adopt(tmp_path / "model", "joined")

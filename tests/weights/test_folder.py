@@ -33,6 +33,10 @@ def saved(model: VisionLLMForConditionalGeneration, tmp_path: Path) -> Path:
     return tmp_path / "model"
 
 
+def test_whoever_may_read_the_configuration_may_read_the_weights(saved: Path):
+    assert (saved / folder.SINGLE).stat().st_mode == (saved / folder.CONFIG).stat().st_mode
+
+
 def rewrite(saved: Path, change: Callable[[dict[str, Tensor]], Any]) -> None:
     """Change the weights and make the manifest agree with them."""
     tensors = load_file(saved / folder.SINGLE)

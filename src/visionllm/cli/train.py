@@ -90,3 +90,20 @@ def export(
 
     RecipeRun(RECIPE, run, RunOptions(folder=run)).export(stage, to)
     print(to)
+
+
+@app.command(
+    epilog="Then go on:  visionllm train tiny --out runs/more --stage decoders"
+)
+def adopt(
+    model: Annotated[Path, typer.Argument(help="Folder of a model that the recipe made.")],
+    run: Annotated[Path, typer.Argument(help="Folder of the run that goes on from it.")],
+    stage: Annotated[str, typer.Option(help="The stage whose result it stands for.")] = "joined",
+) -> None:
+    """Go on from a model folder, such as the embedded one, instead of from nothing."""
+    from visionllm.recipes.tiny import RECIPE
+    from visionllm.training.recipe import RecipeRun
+    from visionllm.training.trainer import RunOptions
+
+    RecipeRun(RECIPE, run, RunOptions(folder=run)).adopt(model, stage)
+    print(run / stage / "result")

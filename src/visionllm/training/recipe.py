@@ -24,7 +24,7 @@ from visionllm.training.stages import Stage
 from visionllm.training.tasks import LinkedModel, TaskObjective
 from visionllm.training.tower import DenseTower, TowerObjective
 from visionllm.training.trainer import RunOptions, Trainer
-from visionllm.weights.folder import save_model
+from visionllm.weights.folder import load_model, save_model
 
 SHARD_BYTES = 15_000_000
 TOWER_STRIDES = {"stage2": 8, "stage3": 16}
@@ -151,6 +151,20 @@ class RecipeRun:
         fill(module, read_checkpoint(self._result(name))[0]["model"])
         if isinstance(module, LinkedModel):
             save_model(module.model, self.processor(), path, dtype=torch.float16, shard_bytes=SHARD_BYTES)
+
+    def adopt(self, path: Path, name: str) -> None:
+        """Take a model folder as the result of a stage, so that later stages go on from it, tokenizer included.
+
+        Raises:
+            ValueError: If the stage is unknown or has a result, or the model is broken.
+        """
+        self.recipe.stage(name)
+        if self._result(name).is_dir():
+            raise ValueError(f"expected no result of stage {name} in {self.folder}, got one")
+        model = load_model(path, device="cpu", dtype=torch.float32)
+        VisionLLMProcessor.from_pretrained(path).save_pretrained(self.folder / "processor")
+        state = {f"model.{key}": tensor for key, tensor in distinct(model).items()}
+        write_checkpoint(self._result(name), {"model": state}, {"scores": {}})
 
     def module(self, stage: Stage) -> nn.Module:
         """Build what a stage trains, with the parts it takes over from earlier stages."""

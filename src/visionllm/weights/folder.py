@@ -65,6 +65,8 @@ def save_model(
         settings["dtype"] = str(dtype or model.dtype).removeprefix("torch.")
         (building / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         _write_shards(tensors, building, shard_bytes)
+        for weights in building.glob("*.safetensors"):
+            shutil.copymode(building / CONFIG, weights)  # safetensors writes files that only their owner may read
         if processor is not None:
             processor.save_pretrained(str(building))
         _write_manifest(building)
