@@ -92,9 +92,7 @@ def export(
     print(to)
 
 
-@app.command(
-    epilog="Then go on:  visionllm train tiny --out runs/more --stage decoders"
-)
+@app.command(epilog="Then go on:  visionllm train tiny --out runs/more --stage decoders")
 def adopt(
     model: Annotated[Path, typer.Argument(help="Folder of a model that the recipe made.")],
     run: Annotated[Path, typer.Argument(help="Folder of the run that goes on from it.")],
