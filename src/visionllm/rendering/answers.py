@@ -47,7 +47,7 @@ def draw_answer(
         paint_detections(canvas, found, colours, masks=True, labels=True, scores=False)
     picture = canvas.image
     beside = picture.width <= 1.6 * picture.height
-    text = max(14, round(max(picture.size) / 36))
+    text = min(22, max(14, round(max(picture.size) / 36)))
     width = max(PANEL, picture.width // 2) if beside else max(PANEL, picture.width)
     panel = _panel(question, answer, colours, width, text)
     if beside:

@@ -74,7 +74,8 @@ class Canvas:
         self._stamp(inside.point([round(v * opacity) for v in range(256)]), colour, place)
         for width, tone, strength in ((self.line + 1, PAPER, _CASING), (self.line, colour, 255)):
             grown = inside.filter(ImageFilter.MaxFilter(2 * (width // 2) + 1))
-            shrunk = inside.filter(ImageFilter.MinFilter(2 * ((width - 1) // 2) + 1))
+            reach = (width - 1) // 2  # a filter of one pixel changes nothing, and some versions of Pillow die of it
+            shrunk = inside.filter(ImageFilter.MinFilter(2 * reach + 1)) if reach else inside
             edge = ImageChops.subtract(grown, shrunk)
             self._stamp(edge.point([v * strength // 255 for v in range(256)]), tone, place)
 
