@@ -171,6 +171,15 @@ def test_a_grounding_token_keeps_its_best_instance_only(vocabulary):
     assert [(i.label, round(i.score, 2)) for i in joined.instances] == [("the star", 0.9)]
 
 
+def test_the_name_of_a_region_means_one_thing_too(vocabulary):
+    ids = ids_of(vocabulary, "<det>", "region1", "</det>", "[DET]", ", ", "<det>", "star", "</det>", "[DET]")
+    reading = read_answer(ids, vocabulary)
+    assert [routed.means_one for routed in reading.routed] == [True, False]
+    joined = attach(reading, [(found([0, 1, 0, 1], groups=2), [r.position for r in reading.routed])])
+    assert joined is not None
+    assert [i.label for i in joined.instances] == ["region1", "star", "star"]
+
+
 def test_without_units_there_are_no_detections(vocabulary):
     assert attach(read_answer([], vocabulary), []) is None
 

@@ -15,6 +15,7 @@ PUBLISHED_LEADS = (
     "Certainly, the image shows the results for ",
     "Utilizing keypoints detection, the image analysis reveals the location of ",
 )
+_REGION = re.compile(r"region\d+")
 _CLAUSE = re.compile(r".*(?:[,;:.!?]\s|\n|\band\s)", re.DOTALL)
 _REFERRING = re.compile(
     r"(?:please,?\s|(?:can|could|would)\syou\s(?:please\s)?)*"
@@ -40,6 +41,11 @@ class RoutedSpan:
     label: str
     span: tuple[int, int]
     position: int
+
+    @property
+    def means_one(self) -> bool:
+        """Whether the words mean exactly one thing, as `[GRD]` and the name of a region do."""
+        return self.token == GROUNDING or _REGION.fullmatch(self.label) is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +114,7 @@ def phrase_of(question: str, prompts: Prompts = PUBLISHED) -> str:
 
 
 def attach(reading: Reading, units: Sequence[tuple[Detections, Sequence[int]]]) -> Detections | None:
-    """Give the results of an answer's units their labels and spans, and join them; `[GRD]` keeps its best instance.
+    """Give the results of an answer's units their labels and spans, and join them; what means one thing keeps the best.
 
     Args:
         reading: The answer.
@@ -128,7 +134,7 @@ def attach(reading: Reading, units: Sequence[tuple[Detections, Sequence[int]]]) 
             raise ValueError(f"expected routing tokens at {sorted(by_position)}, got one at {strange[0]}")
         groups = [by_position[position] for position in positions]
         names, spans = tuple(g.label for g in groups), tuple(g.span for g in groups)
-        single = [index for index, group in enumerate(groups) if group.token == GROUNDING]
+        single = [index for index, group in enumerate(groups) if group.means_one]
         named.append(replace(best_of_each(found, single), class_names=names, spans=spans))
     return merge_detections(named) if named else None
 

@@ -56,6 +56,17 @@ def test_a_grounding_token_gives_one_instance_called_by_the_phrase(predictor, sc
     assert [i.label for i in answer.detections.instances] == ["the boat"]
 
 
+def test_what_the_answer_says_is_there_is_found_at_any_score(predictor, scripted):
+    pair = ("<det>", "region1", "</det>", "[DET]", " and ", "<det>", "region2", "</det>", "[DET]", ".")
+    scripted({"Where is the boat?": BOAT, "Segment both.": pair, "Find both.": STAR})
+    high = Options(threshold=1.0)
+    for question, count in (("Where is the boat?", 1), ("Segment both.", 2)):
+        found = predictor.ask(question, picture()).detections
+        assert found is not None and sorted(found.class_ids.tolist()) == list(range(count))
+        assert len(predictor.ask(question, picture(), options=high).detections) == 0
+    assert len(predictor.ask("Find both.", picture(), options=high).detections) == 0
+
+
 def test_a_routing_token_without_a_picture_is_text_only(predictor, scripted):
     scripted({"Find both.": STAR})
     answer = predictor.ask("Find both.")

@@ -62,7 +62,7 @@ def console(*, errors: bool = False) -> "Console":
     """Return a console for standard output or standard error that takes words as they are."""
     from rich.console import Console
 
-    return Console(stderr=errors, markup=False, highlight=False, soft_wrap=not errors)
+    return Console(stderr=errors, markup=False, highlight=False, soft_wrap=True)
 
 
 def print_instances(detections: "Detections | None") -> None:

@@ -199,13 +199,14 @@ class Core:
         chosen = [row for row, reading in enumerate(readings) if reading.routed and images[row] >= 0]
         if not chosen:
             return []
+        requests = [_settled(prepared.requests[row], readings[row]) for row in chosen]
         if not self.deterministic:
-            some = prepared.rows(chosen)
+            some = replace(prepared.rows(chosen), requests=tuple(requests))
             units = self._decode(some, extend(some.inputs, [written[row] for row in chosen]), of_answers=True)
             return [unit._replace(row=chosen[unit.row]) for unit in units]
         units = []
-        for row in chosen:
-            alone = self.prepare([prepared.requests[row]])
+        for row, request in zip(chosen, requests, strict=True):
+            alone = self.prepare([request])
             own = self._decode(alone, extend(alone.inputs, [written[row]]), of_answers=True)
             units += [unit._replace(row=row) for unit in own]
         return units
@@ -276,6 +277,14 @@ def spread(cache: Cache | None, rows: int) -> Cache | None:
     if rows != 1:
         own.batch_repeat_interleave(rows)
     return own
+
+
+def _settled(request: Request, reading: Reading) -> Request:
+    """Ask for the best instances whatever their scores, where the answer has said that each of its words is there."""
+    options = request.options
+    if options.threshold is not None or not all(routed.means_one for routed in reading.routed):
+        return request
+    return replace(request, options=replace(options, threshold=0.0, max_per_class=1))
 
 
 def first_instances(found: Detections, count: int) -> Detections:

@@ -43,7 +43,7 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "projector:model"},
     ),
     Stage(
-        name="joined", objective="tasks", seed=4, steps=700, pictures=16, questions=6, units=16, link_weight=1.0,
+        name="joined", objective="tasks", seed=4, steps=540, pictures=16, questions=6, units=16, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,

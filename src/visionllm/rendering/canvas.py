@@ -29,7 +29,7 @@ def fitting_scale(size: tuple[int, int]) -> int:
     """Return how many times a (width, height) picture is enlarged to be legible.
 
     >>> fitting_scale((128, 128)), fitting_scale((224, 180)), fitting_scale((1200, 800))
-    (4, 3, 1)
+    (4, 2, 1)
     """
     return max(1, min(LARGEST_SCALE, round(LONG_SIDE / max(size))))
 
@@ -59,7 +59,7 @@ class Canvas:
         self.text = max(13, round(max(width, height) / 40))
         self._chips: list[Rect] = []
 
-    def mask(self, pixels: NDArray[np.bool_], colour: Colour, opacity: float = 0.2) -> None:
+    def mask(self, pixels: NDArray[np.bool_], colour: Colour, opacity: float = 0.15) -> None:
         """Tint bool[H, W] of the original and trace its outline."""
         rows, columns = np.flatnonzero(pixels.any(axis=1)), np.flatnonzero(pixels.any(axis=0))
         if not len(rows):
