@@ -21,7 +21,8 @@ def test_every_stage_takes_over_from_stages_before_it():
     for stage in STAGES:
         assert {source.split(":")[0] for source in stage.start.values()} <= done
         done.add(stage.name)
-    assert [stage.name for stage in STAGES] == ["tower", "expert", "projector", "chat", "joined", "decoders"]
+    names = [stage.name for stage in STAGES]
+    assert names == ["tower", "expert", "projector", "chat", "joined", "together", "decoders"]
 
 
 def test_every_family_is_trained_and_known():

@@ -96,7 +96,7 @@ def export(
 def adopt(
     model: Annotated[Path, typer.Argument(help="Folder of a model that the recipe made.")],
     run: Annotated[Path, typer.Argument(help="Folder of the run that goes on from it.")],
-    stage: Annotated[str, typer.Option(help="The stage whose result it stands for.")] = "joined",
+    stage: Annotated[str, typer.Option(help="The stage whose result it stands for.")] = "together",
 ) -> None:
     """Go on from a model folder, such as the embedded one, instead of from nothing."""
     from visionllm.recipes.tiny import RECIPE

@@ -1,4 +1,4 @@
-"""The stages of the embedded model, in the published order: encoders, projector, chat, joined, decoders alone."""
+"""The stages of the embedded model, in the published order: encoders first, then language, then all joined."""
 
 from visionllm.training.stages import Stage
 
@@ -52,11 +52,20 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "chat:model", "model.decoders.detection": "expert:detector", "aims": "expert:aims"},
     ),
     Stage(
+        name="together", objective="tasks", seed=6, steps=380, pictures=16, questions=6, units=12, link_weight=1.0,
+        mixture=TALK | REGION | ROUTED | KNOWN,
+        rates=_NO_PICTURE_TOWER | {
+            "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "*": 8e-4,
+        },
+        ema=0.995, warmup=0.02, floor=0.05, clip=5.0,
+        start={"model": "joined:model", "aims": "expert:aims"},
+    ),
+    Stage(
         name="decoders", objective="tasks", seed=5, steps=300, pictures=12, questions=3, units=16,
         mixture=ROUTED | KNOWN,
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
-        ema=0.998, warmup=0.02, floor=0.05, clip=5.0, start={"model": "joined:model"},
+        ema=0.998, warmup=0.02, floor=0.05, clip=5.0, start={"model": "together:model"},
     ),
 )  # fmt: skip
