@@ -68,10 +68,6 @@ class Stage:
             if not fits:
                 raise ValueError(f"stage {self.name}: {name} is out of range: got {getattr(self, name)}")
 
-    def rate_of(self, parameter: str) -> float | None:
-        """Return the learning rate of a parameter by its name, None if it is frozen."""
-        return next((rate for pattern, rate in self.rates.items() if fnmatchcase(parameter, pattern)), None)
-
     def groups(self, module: nn.Module) -> list[dict[str, Any]]:
         """Freeze what the stage does not train and return optimiser groups of the rest.
 

@@ -210,7 +210,7 @@ def _unit_aims(rows: Sequence[tuple[WorldPicture, Sequence[Sample]]], batch: Tra
 def link_loss(
     aims: AimEncoder, detector: DetectionDecoder, queries: Queries, batch: TaskBatch, truth: Sequence[int]
 ) -> Tensor:
-    """Return how far the projected slot states are from the projected aims: 1 − cosine, and the squared distance."""
+    """Return the squared distance of projected slot states from projected aims, relative to the aims' own mean square."""
     index = torch.tensor(truth, dtype=torch.long)
     wanted = aims(batch.codes[index], batch.places[index])
     known = batch.aimed[index]

@@ -4,7 +4,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,6 @@ class _Progress:
     skipped: int = 0
     in_a_row: int = 0
     seconds: float = 0.0
-    sums: dict[str, float] = field(default_factory=dict)
 
 
 def learning_rate(stage: Stage, step: int) -> float:
