@@ -210,7 +210,7 @@ def _unit_aims(rows: Sequence[tuple[WorldPicture, Sequence[Sample]]], batch: Tra
 def link_loss(
     aims: AimEncoder, detector: DetectionDecoder, queries: Queries, batch: TaskBatch, truth: Sequence[int]
 ) -> Tensor:
-    """Return the squared distance of projected slot states from projected aims, relative to the aims' own mean square."""
+    """Return the squared distance of projected slot states from projected aims in units of the aims' mean square."""
     index = torch.tensor(truth, dtype=torch.long)
     wanted = aims(batch.codes[index], batch.places[index])
     known = batch.aimed[index]
