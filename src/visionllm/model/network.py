@@ -121,23 +121,29 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         with torch.set_grad_enabled(torch.is_grad_enabled() and learns):
             pixels = pixel_values.to(self.vision_encoder.dtype)
             hidden = self.vision_encoder(pixel_values=pixels, output_hidden_states=True).hidden_states
-        prefix, whole = self.config.vision_prefix_tokens, splits.cumsum(0) - 1
+        whole = splits.cumsum(0) - 1
         levels = self.config.region_levels if self.region_encoder is not None else ()
         return EncodedPictures(
-            tokens=self.projector(self._arranged(drop_prefix(hidden[self.config.vision_layer], prefix))),
+            tokens=self.projector(self._joined(self._placed(hidden[self.config.vision_layer]))),
             splits=splits,
             pixel_values=pixel_values[whole],
-            levels=tuple(drop_prefix(hidden[level], prefix)[whole] for level in levels),
+            levels=tuple(self._placed(hidden[level])[whole] for level in levels),
         )
 
-    def _arranged(self, features: Tensor) -> Tensor:
-        """Return float[S, N, C'] for patches float[S, N, C] or maps float[S, C, h, w]: placed and joined."""
+    def _placed(self, features: Tensor) -> Tensor:
+        """Return the patches of features; maps of an encoder that knows no places get them here."""
+        features = drop_prefix(features, self.config.vision_prefix_tokens)
+        if self.config.vision_position != "sine" or features.ndim != 4:
+            return features
+        cells = torch.ones(1, *features.shape[2:], dtype=torch.bool, device=features.device)
+        place = grid_embedding(cells, features.shape[1], temperature=POSITION_TEMPERATURE)
+        return features + place.permute(0, 3, 1, 2).to(features.dtype)
+
+    def _joined(self, features: Tensor) -> Tensor:
+        """Return float[S, N, C'] for patches float[S, N, C] or maps float[S, C, h, w]: neighbours joined."""
         if features.ndim == 3 and self.config.pixel_shuffle == 1:
             return features
         grid = as_map(features)
-        if self.config.vision_position == "sine" and features.ndim == 4:
-            cells = torch.ones(grid.shape[:3], dtype=torch.bool, device=grid.device)[:1]
-            grid = grid + grid_embedding(cells, grid.shape[-1], temperature=POSITION_TEMPERATURE).to(grid.dtype)
         return (pixel_shuffle(grid) if self.config.pixel_shuffle == 2 else grid).flatten(1, 2)
 
     def encode_regions(self, masks: Tensor, pictures: Tensor, encoded: EncodedPictures) -> Tensor:
@@ -311,7 +317,10 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         counts = (following >= 0) & (following < self.config.text_vocab_size)
         if not bool(counts.any()):
             return None
-        logits = self.get_output_embeddings()(last_hidden_state[:, :-1][counts])
+        with torch.autocast(last_hidden_state.device.type, enabled=False):
+            states = last_hidden_state[:, :-1][counts]
+            head = self.get_output_embeddings()
+            logits = head(states.to(next(head.parameters()).dtype))
         return F.cross_entropy(logits.float(), following[counts])
 
     def read(self, inputs: ModelInputs, **options: Any) -> VisionLLMOutput:

@@ -106,7 +106,14 @@ def _marks(request: Request) -> list[tuple[Region, int]]:
 
 
 def collate(
-    rows: Sequence[Row], config: ProcessorConfig, pad_id: int, *, left: bool, packed: bool = False, labels: bool = False
+    rows: Sequence[Row],
+    config: ProcessorConfig,
+    pad_id: int,
+    *,
+    left: bool,
+    packed: bool = False,
+    labels: bool = False,
+    multiple: int = 1,
 ) -> ModelInputs:
     """Pad rows to one length and prepare their pictures and regions.
 
@@ -117,8 +124,9 @@ def collate(
         left: Pad on the left (generation) instead of the right (training).
         packed: Turns are independent questions.
         labels: Return `labels`.
+        multiple: Pad to a multiple of this length.
     """
-    length = max(len(row.ids) for row in rows)
+    length = -(-max(len(row.ids) for row in rows) // multiple) * multiple
     ids = torch.full((len(rows), length), pad_id)
     targets = torch.full((len(rows), length), IGNORED)
     turns = torch.zeros(len(rows), length, dtype=torch.long)

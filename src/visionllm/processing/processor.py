@@ -75,13 +75,14 @@ class VisionLLMProcessor:
         written = self._write(request, answer)
         return written.ids[written.shared :]
 
-    def train_batch(self, rows: Sequence[Sequence[Sample]]) -> TrainBatch:
+    def train_batch(self, rows: Sequence[Sequence[Sample]], multiple: int = 1) -> TrainBatch:
         """Prepare samples for training, padded on the right.
 
         The samples of a row share their pictures and don't see each other.
 
         Args:
             rows: At least one row of at least one sample. Samples without a picture may share a row too.
+            multiple: Pad to a multiple of this length; few different lengths are faster than many.
 
         Raises:
             ValueError: If a sample is malformed or longer than the context, lacks the truth of a routed answer, or the
@@ -101,7 +102,9 @@ class VisionLLMProcessor:
                     places.append(Unit(b, turn, row.offsets[turn - 1] + first))
                     targets.append(target)
             packed.append(row)
-        inputs = collate(packed, self.config, self.vocabulary.pad_id, left=False, packed=True, labels=True)
+        inputs = collate(
+            packed, self.config, self.vocabulary.pad_id, left=False, packed=True, labels=True, multiple=multiple
+        )
         return TrainBatch(inputs=inputs, targets=tuple(targets), units=tuple(places))
 
     def save_pretrained(self, folder: str | Path) -> None:

@@ -207,7 +207,10 @@ class RecipeRun:
         if not stage.units and not stage.link_weight:
             config.decoders = {}
         aims = AimEncoder(width, slots) if stage.link_weight else None
-        return LinkedModel(VisionLLMForConditionalGeneration(config), aims)
+        model = VisionLLMForConditionalGeneration(config)
+        if stage.words_weight:
+            model.language_model.set_attn_implementation("eager")  # the others don't tell where they look
+        return LinkedModel(model, aims)
 
     def objective(self, stage: Stage) -> Objective:
         """Return what a stage learns; of several processes each takes its share of the pictures.
@@ -248,6 +251,7 @@ class RecipeRun:
                 questions=stage.questions,
                 units=-(-stage.units // processes),
                 link_weight=stage.link_weight,
+                words_weight=stage.words_weight,
                 seed=stage.seed,
                 photos=self.photos,
             )

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
@@ -22,6 +22,8 @@ class Stage:
         questions: Questions packed with each picture.
         units: At most so many units a step teach the detector; 0 leaves it out.
         link_weight: Weight of the loss that draws slot states towards what an expert detector was asked with.
+        words_weight: Weight of the loss that asks picture tokens what they show; 0 leaves it out.
+        precision: `"fp32"`, or `"bf16"` for forward passes under autocast (weights and moments stay fp32).
         warmup: Share of the steps in which the learning rate rises, in [0, 1).
         decay: Weight decay of matrices; vectors have none.
         ema: Decay of the averaged weights that are saved as the result; 0 saves the last weights.
@@ -43,6 +45,8 @@ class Stage:
     questions: int = 6
     units: int = 0
     link_weight: float = 0.0
+    words_weight: float = 0.0
+    precision: Literal["fp32", "bf16"] = "fp32"
     warmup: float = 0.03
     decay: float = 0.01
     ema: float = 0.0
@@ -60,6 +64,8 @@ class Stage:
             "questions": self.questions >= 1,
             "units": self.units >= 0,
             "link_weight": self.link_weight >= 0,
+            "words_weight": self.words_weight >= 0,
+            "precision": self.precision in ("fp32", "bf16"),
             "warmup": 0 <= self.warmup < 1,
             "ema": 0 <= self.ema < 1,
             "clip": self.clip > 0,

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from visionllm.config import IMAGE_TOKEN
 from visionllm.data.world import draw_picture
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
 from visionllm.data.world.scene import WorldPicture
@@ -20,6 +21,8 @@ from visionllm.super_link import select_units
 from visionllm.training.aims import Aim, AimEncoder, aim_codes
 from visionllm.training.augment import varied
 from visionllm.training.expert import place_of
+from visionllm.training.guided_attention import GuidedAttention, watched
+from visionllm.training.picture_words import PictureWords
 from visionllm.types import Routed, Sample
 from visionllm.types.tensors import Queries
 
@@ -31,12 +34,17 @@ class TaskBatch:
     Attributes:
         batch: For the model.
         codes: int[U, K, 4], places: float[U, K, 4], aimed: bool[U, K]. Aims of each unit's groups; see `aim_codes`.
+        shown: int[P, n] for each reading of picture tokens; see `PictureWords`.
+        phrases: int[N, 2], looks: float[N, T]. Where phrases stand and should look; see `GuidedAttention`.
     """
 
     batch: TrainBatch
     codes: Tensor
     places: Tensor
     aimed: Tensor
+    shown: Mapping[str, Tensor]
+    phrases: Tensor
+    looks: Tensor
 
 
 def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim]:
@@ -63,6 +71,7 @@ def adjective_of(word: str) -> str:
 
 
 _FAR = 10**6
+_LENGTHS = 32
 
 
 class LinkedModel(nn.Module):
@@ -88,6 +97,8 @@ class TaskObjective:
         questions: Questions packed with each picture.
         units: At most so many units a batch are decoded and teach the detector; 0 trains no decoder.
         link_weight: Weight of the loss that draws slot states towards the aims an expert detector learned.
+        words_weight: Weight of the losses that tell picture tokens what they show (`PictureWords`) and phrases where to
+            look (`GuidedAttention`); 0 leaves them out.
         seed: Index of the first picture in the training split, in units of 10⁸.
         photos: Draw on photo backgrounds too.
 
@@ -104,6 +115,7 @@ class TaskObjective:
         questions: int,
         units: int = 0,
         link_weight: float = 0.0,
+        words_weight: float = 0.0,
         seed: int = 2,
         photos: bool = True,
     ) -> None:
@@ -112,6 +124,10 @@ class TaskObjective:
             raise ValueError(f"expected task families among {', '.join(FAMILIES)}, got {', '.join(unknown)}")
         self.processor, self.pictures, self.questions = processor, pictures, questions
         self.units, self.link_weight, self.seed, self.photos = units, link_weight, seed, photos
+        self.words_weight, vision = words_weight, processor.config.vision
+        stride = round(vision.image_size / processor.config.tokens_per_split**0.5)
+        self.words = PictureWords(processor.vocabulary, vision.image_size, stride)
+        self.guide = GuidedAttention(processor.vocabulary, vision.image_size, stride)
         self.names = list(mixture)
         weights = np.array(list(mixture.values()), np.float64)
         self.weights = weights / weights.sum()
@@ -132,20 +148,54 @@ class TaskObjective:
             rows += [(picture, group) for group in (seen, unseen) if group]
         return rows
 
-    def batch(self, index: int) -> TaskBatch:
-        """Make the batch of step `index`."""
-        rows = self.samples(index)
-        batch = self.processor.train_batch([samples for _, samples in rows])
-        codes, places, aimed = (torch.from_numpy(a) for a in aim_codes(_unit_aims(rows, batch)))
-        return TaskBatch(batch=batch, codes=codes, places=places, aimed=aimed)
+    def batch(self, index: int) -> list[TaskBatch]:
+        """Make the batch of step `index`: its shorter and its longer rows apart, which saves padding."""
+        rows = sorted(self.samples(index), key=_length)
+        middle = len(rows) // 2
+        return [self._tensors(part) for part in (rows[:middle], rows[middle:]) if part]
 
-    def losses(self, module: nn.Module, batch: TaskBatch) -> dict[str, Tensor]:
-        """Return the text loss, the link loss and the detector's losses, as far as they are wanted."""
+    def _tensors(self, rows: Sequence[tuple[WorldPicture, list[Sample]]]) -> TaskBatch:
+        batch = self.processor.train_batch([samples for _, samples in rows], multiple=_LENGTHS)
+        codes, places, aimed = (torch.from_numpy(a) for a in aim_codes(_unit_aims(rows, batch)))
+        pictures = [picture if samples[0].request.pictures else None for picture, samples in rows]
+        targets = [self.words.targets(picture) for picture in pictures if picture is not None and self.words_weight]
+        phrases, looks = self.guide.targets(
+            batch.inputs.input_ids,
+            self.processor.vocabulary.token_id(IMAGE_TOKEN),
+            [picture if self.words_weight else None for picture in pictures],
+        )
+        return TaskBatch(
+            batch=batch,
+            codes=codes,
+            places=places,
+            aimed=aimed,
+            shown={n: torch.from_numpy(np.stack([t[n] for t in targets])) for n in (targets[0] if targets else ())},
+            phrases=torch.from_numpy(phrases),
+            looks=torch.from_numpy(looks),
+        )
+
+    def losses(self, module: nn.Module, batch: Sequence[TaskBatch]) -> dict[str, Tensor]:
+        """Return the losses of picture words, text, link and detector, as far as they are wanted."""
         if not isinstance(module, LinkedModel):
             raise TypeError(f"expected a LinkedModel, got {type(module).__name__}")
+        terms = [self._losses(module, part) for part in batch]
+        return {
+            name: torch.stack([t[name] for t in terms if name in t]).sum() / len(terms)
+            for name in dict.fromkeys(name for t in terms for name in t)
+        }
+
+    def _losses(self, module: LinkedModel, batch: TaskBatch) -> dict[str, Tensor]:
         model, inputs = module.model, batch.batch.inputs
-        read = model.read(inputs, labels=inputs.labels)
+        encoded = None
+        if inputs.pixel_values is not None and inputs.splits is not None:
+            encoded = model.encode_pictures(inputs.pixel_values, inputs.splits)
+        with watched(model.language_model) as seen:
+            read = model.read(inputs, labels=inputs.labels, encoded=encoded)
         losses = {} if read.loss is None else {"text": read.loss}
+        if batch.shown and encoded is not None:
+            losses["words"] = self.words_weight * self.words.loss(model, encoded.tokens, batch.shown)
+        if len(batch.phrases):
+            losses["looks"] = self.words_weight * self.guide.loss(seen[0], batch.phrases, batch.looks)
         if not self.link_weight and not self.units:
             return losses
         gathered = model.super_link.gather(read.last_hidden_state, inputs).get("detection")
@@ -181,6 +231,13 @@ class TaskObjective:
                     tally[0] += foreseen(module.model, self.processor, sample)
                     tally[1] += 1
         return {family: hits / total for family, (hits, total) in sorted(right.items())}
+
+
+def _length(row: tuple[WorldPicture, Sequence[Sample]]) -> int:
+    """Return about how long a row will be."""
+    picture, samples = row
+    seen = 300 if samples[0].request.pictures else 0
+    return seen + sum(len(m.text) for s in samples for m in (*s.request.messages, s.answer))
 
 
 def _has_words(sample: Sample) -> bool:

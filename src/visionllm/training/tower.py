@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from visionllm.data.world import draw_picture
 from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldPicture
+from visionllm.training.picture_cells import cell_owners, owner_map, squared
 
 HEADS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "colour": COLOURS, "fill": FILLS, "size": SIZES}
 IGNORED = -100
@@ -46,27 +47,6 @@ class DenseTower(nn.Module):
         return readings
 
 
-def _squared(plane: Image.Image, side: int, resample: Image.Resampling, colour: Any) -> Image.Image:
-    """Centre a picture on a square of `colour` and resize it to `side`."""
-    longer = max(plane.size)
-    if plane.size != (longer, longer):
-        square = Image.new(plane.mode, (longer, longer), colour)
-        square.paste(plane, ((longer - plane.width) // 2, (longer - plane.height) // 2))
-        plane = square
-    return plane if longer == side else plane.resize((side, side), resample)
-
-
-def _cells(owners: NDArray[np.uint8], count: int, stride: int) -> NDArray[np.int64]:
-    """Return int64[h, w]: 0 for background, i + 1 where object i covers the cell, −1 where nothing clearly does."""
-    side = owners.shape[0] // stride
-    blocks = owners.reshape(side, stride, side, stride).swapaxes(1, 2).reshape(side, side, -1)
-    shares = (blocks[..., None] == np.arange(count + 1, dtype=np.uint8)).mean(axis=2)
-    best = shares.argmax(axis=-1)
-    inside = shares[..., 1:].max(axis=-1, initial=0.0)
-    covered = shares[..., 1:].argmax(axis=-1) + 1 if count else np.zeros_like(best)
-    return np.where(inside >= 0.4, covered, np.where(inside <= 0.1, 0, -1))
-
-
 def dense_targets(picture: WorldPicture, side: int, strides: tuple[int, ...]) -> list[dict[str, NDArray[Any]]]:
     """Return what each cell should read, one dictionary a stride.
 
@@ -76,10 +56,7 @@ def dense_targets(picture: WorldPicture, side: int, strides: tuple[int, ...]) ->
     """
     objects = picture.scene.objects
     height, width = picture.scene.size_hw
-    owners = np.zeros((height, width), np.uint8)
-    for number, thing in enumerate(objects, 1):
-        owners[thing.mask] = number
-    owners = np.asarray(_squared(Image.fromarray(owners), side, Image.Resampling.NEAREST, 0))
+    owners = owner_map(picture, side)
     longer = max(height, width)
     shift = np.array([(longer - width) // 2, (longer - height) // 2] * 2)
     boxes = np.array([(np.array(o.box) + shift) / longer for o in objects], np.float32).reshape(-1, 4)
@@ -88,7 +65,7 @@ def dense_targets(picture: WorldPicture, side: int, strides: tuple[int, ...]) ->
     }
     targets = []
     for stride in strides:
-        cells = _cells(owners, len(objects), stride)
+        cells = cell_owners(owners, len(objects), stride)
         thing = cells > 0
         index = np.maximum(cells - 1, 0)
         target: dict[str, NDArray[Any]] = {}
@@ -135,7 +112,7 @@ class TowerObjective:
         pixels, targets = [], []
         for number in range(first, first + self.pictures):
             picture = draw_picture(number, split=split, photos=self.photos)
-            square = _squared(Image.fromarray(picture.pixels), self.side, Image.Resampling.BICUBIC, background)
+            square = squared(Image.fromarray(picture.pixels), self.side, Image.Resampling.BICUBIC, background)
             pixels.append((np.asarray(square, np.float32) - self.mean) / self.std)
             targets.append(dense_targets(picture, self.side, self.strides))
         stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)

@@ -149,7 +149,9 @@ class Trainer:
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
             group["lr"] = rate * share
         torch.manual_seed(self.stage.seed * 1_000_003 + self.progress.step)
-        losses = self.objective.losses(self.module, batch)
+        device = self.accelerator.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.stage.precision == "bf16"):
+            losses = self.objective.losses(self.module, batch)
         self.accelerator.backward(torch.stack(list(losses.values())).sum())
         self._share_gradients()
         norm = nn.utils.clip_grad_norm_(self.names.keys(), self.stage.clip)

@@ -1,0 +1,119 @@
+"""Where words should look: one head of the language model is shown, in training, what phrases mean in the picture.
+
+At the last token of every phrase of the world ("red star", "small things"), in questions and in answers, the head should
+look at one picture token of each object that fits, and at the first token of the row, all with the same weight. So the
+phrase learns what fits it and where; how much weight the first token keeps says how many there are; and where nothing
+fits, it keeps all. Later layers make answers of that. The network stays what it is; only its training is helped.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from visionllm.data.world.phrases import ATTRIBUTES, Phrase
+from visionllm.data.world.scene import WorldPicture
+from visionllm.data.world.words import plural
+from visionllm.processing.tokenizer import Vocabulary
+from visionllm.training.picture_cells import anchored, owner_map
+
+LAYER, HEAD = 2, 0
+_NOUNS = ("thing", "object")
+
+
+class GuidedAttention:
+    """Finds phrases in rows of ids, says where each should look, and measures where it does.
+
+    Args:
+        vocabulary: Gives words their ids.
+        side: Side of the square that pictures are fitted into, in pixels.
+        stride: Pixels a picture token.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, side: int, stride: int) -> None:
+        self.side, self.stride = side, stride
+        self.words: dict[tuple[int, ...], dict[str, str]] = {}
+        meanings = [(word, {name: word}) for name, words in ATTRIBUTES.items() for word in words]
+        meanings += [("outlined", {"fill": "outline"}), *((noun, {}) for noun in _NOUNS)]
+        for word, meaning in meanings:
+            for form in {word, plural(word)}:
+                for spelt in (f" {form}", form, form.capitalize()):
+                    self.words[tuple(vocabulary.encode(spelt))] = meaning
+        self.longest = max(map(len, self.words))
+
+    def phrases(self, ids: Sequence[int]) -> Iterator[tuple[int, Phrase]]:
+        """Yield the index of the last token of each run of words, and what the run means."""
+        phrase, last, at = Phrase(), -1, 0
+        while at < len(ids):
+            size = next(
+                (n for n in range(min(self.longest, len(ids) - at), 0, -1) if tuple(ids[at : at + n]) in self.words), 0
+            )
+            if size:
+                phrase = replace(phrase, **self.words[tuple(ids[at : at + size])])
+                last = at + size - 1
+            elif last >= 0:
+                yield last, phrase
+                phrase, last = Phrase(), -1
+            at += size or 1
+        if last >= 0:
+            yield last, phrase
+
+    def targets(
+        self, input_ids: Tensor, picture_id: int, pictures: Sequence[WorldPicture | None]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Say where the phrases of a batch should look.
+
+        Args:
+            input_ids: int[B, T]. Rows of one picture at most, padded on the right.
+            picture_id: Id of picture tokens.
+            pictures: The picture of each row, or None.
+
+        Returns:
+            int64[N, 2], row and token of each phrase; float32[N, T], the weight of each token it should look at.
+        """
+        places: list[tuple[int, int]] = []
+        looks: list[NDArray[np.float32]] = []
+        for b, (row, picture) in enumerate(zip(input_ids.tolist(), pictures, strict=True)):
+            if picture is None:
+                continue
+            objects = picture.scene.objects
+            _, anchors = anchored(owner_map(picture, self.side), len(objects), self.stride)
+            first = row.index(picture_id)
+            for at, phrase in self.phrases(row):
+                fits = [a for a, thing in zip(anchors.tolist(), objects, strict=True) if a >= 0 and phrase.fits(thing)]
+                look = np.zeros(len(row), np.float32)
+                look[[0, *(first + a for a in fits)]] = 1 / (1 + len(set(fits)))
+                places.append((b, at))
+                looks.append(look)
+        length = input_ids.shape[1]
+        return np.array(places, np.int64).reshape(-1, 2), np.array(looks, np.float32).reshape(-1, length)
+
+    @staticmethod
+    def loss(weights: Tensor, places: Tensor, looks: Tensor) -> Tensor:
+        """Return the mean divergence KL(wanted ‖ attention) at phrases.
+
+        Args:
+            weights: float[B, heads, T, T]. Attention of the guided layer.
+            places, looks: See `targets`.
+        """
+        given = weights[places[:, 0], HEAD, places[:, 1]].float().clamp_min(1e-6)
+        return (looks * (looks.clamp_min(1e-6).log() - given.log())).sum(-1).mean()
+
+
+@contextmanager
+def watched(language_model: nn.Module) -> Iterator[list[Tensor]]:
+    """Collect the attention weights float[B, heads, T, T] of the guided layer while the model reads.
+
+    The model must use eager attention; other kinds don't tell their weights.
+    """
+    seen: list[Tensor] = []
+    layer = language_model.base_model.layers[LAYER].self_attn
+    handle = layer.register_forward_hook(lambda _module, _given, output: seen.append(output[1]))
+    try:
+        yield seen
+    finally:
+        handle.remove()
