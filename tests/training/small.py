@@ -32,7 +32,7 @@ _DETECTION = {
 
 def small_model(processor: VisionLLMProcessor) -> VisionLLMConfig:
     plain = tiny.model_config(processor).to_dict()
-    plain["text_config"] |= {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1}
+    plain["text_config"] |= {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 3}
     plain["text_config"] |= {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16}
     plain["vision_config"] = _TOWER
     plain["decoders"]["detection"] |= _DETECTION

@@ -48,10 +48,26 @@ def test_a_span_that_means_one_thing_aims_at_its_place(family):
 
 def test_batches_depend_on_their_step_alone(joined):
     _, objective = joined
-    batch, again = objective.batch(4), objective.batch(4)
-    assert torch.equal(batch.batch.inputs.input_ids, again.batch.inputs.input_ids)
-    assert torch.equal(batch.codes, again.codes)
-    assert len(batch.codes) == len(batch.batch.units)
+    for part, same in zip(objective.batch(4), objective.batch(4), strict=True):
+        assert torch.equal(part.batch.inputs.input_ids, same.batch.inputs.input_ids)
+        assert torch.equal(part.codes, same.codes)
+        assert len(part.codes) == len(part.batch.units)
+
+
+def test_shorter_and_longer_rows_stand_apart(run):
+    shorter, longer = run.objective(replace(run.recipe.stage("chat"), pictures=6)).batch(0)
+    assert shorter.batch.inputs.attention_mask.sum(1).max() <= longer.batch.inputs.attention_mask.sum(1).max()
+    assert shorter.batch.inputs.input_ids.shape[1] % 32 == 0
+
+
+def test_the_language_stage_is_told_what_tokens_show_and_where_phrases_look(run):
+    stage = run.recipe.stage("language")
+    module = run.module(stage)
+    losses = run.objective(stage).losses(module, run.objective(stage).batch(0))
+    assert {"text", "words", "looks", "link"} == set(losses)
+    (losses["words"] + losses["looks"]).backward()
+    for part in (module.model.projector, module.model.language_model):
+        assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
 
 
 def test_all_losses_reach_slots_language_model_and_detector(joined):

@@ -1,9 +1,10 @@
 """Where words should look: one head of the language model is shown, in training, what phrases mean in the picture.
 
-At the last token of every phrase of the world ("red star", "small things"), in questions and in answers, the head should
-look at one picture token of each object that fits, and at the first token of the row, all with the same weight. So the
-phrase learns what fits it and where; how much weight the first token keeps says how many there are; and where nothing
-fits, it keeps all. Later layers make answers of that. The network stays what it is; only its training is helped.
+At the last token of every phrase of the world ("red star", "small things"), in questions and in answers, the head
+should look at one picture token of each object that fits, and at the first token of the row, all with the same weight.
+So the phrase learns what fits it and where; how much weight the first token keeps says how many there are; and where
+nothing fits, it keeps all. Later layers make answers of that. The network stays what it is; only its training is
+helped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
+from transformers import PreTrainedModel
 
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
 from visionllm.data.world.scene import WorldPicture
@@ -46,7 +47,10 @@ class GuidedAttention:
         self.longest = max(map(len, self.words))
 
     def phrases(self, ids: Sequence[int]) -> Iterator[tuple[int, Phrase]]:
-        """Yield the index of the last token of each run of words, and what the run means."""
+        """Yield the index of the last token of each run of words, and what the run means.
+
+        A run is one phrase even where its noun stands first, as in "is the star red".
+        """
         phrase, last, at = Phrase(), -1, 0
         while at < len(ids):
             size = next(
@@ -98,20 +102,21 @@ class GuidedAttention:
 
         Args:
             weights: float[B, heads, T, T]. Attention of the guided layer.
-            places, looks: See `targets`.
+            places: int[N, 2]. Row and token of each phrase.
+            looks: float[N, T]. The weights it should give.
         """
         given = weights[places[:, 0], HEAD, places[:, 1]].float().clamp_min(1e-6)
         return (looks * (looks.clamp_min(1e-6).log() - given.log())).sum(-1).mean()
 
 
 @contextmanager
-def watched(language_model: nn.Module) -> Iterator[list[Tensor]]:
+def watched(language_model: PreTrainedModel) -> Iterator[list[Tensor]]:
     """Collect the attention weights float[B, heads, T, T] of the guided layer while the model reads.
 
     The model must use eager attention; other kinds don't tell their weights.
     """
     seen: list[Tensor] = []
-    layer = language_model.base_model.layers[LAYER].self_attn
+    layer = language_model.base_model.get_submodule(f"layers.{LAYER}.self_attn")
     handle = layer.register_forward_hook(lambda _module, _given, output: seen.append(output[1]))
     try:
         yield seen

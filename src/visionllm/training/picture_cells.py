@@ -47,8 +47,9 @@ def anchored(owners: NDArray[np.uint8], count: int, stride: int) -> tuple[NDArra
         stride: Pixels a cell.
 
     Returns:
-        The cells of `cell_owners`, where an object that covers no cell owns the one at its centre; and int64[count], for
-        each object the index, row by row, of the cell of its own that is nearest to its centre, or −1 if it owns none.
+        The cells of `cell_owners`, where an object that covers no cell owns the one at its centre; and int64[count],
+        for each object the index, row by row, of the cell of its own that is nearest to its centre, or −1 if it owns
+        none.
     """
     cells = cell_owners(owners, count, stride)
     anchors = np.full(count, -1, np.int64)

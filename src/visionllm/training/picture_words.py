@@ -65,7 +65,7 @@ class PictureWords:
             targets: int[P, n] for each reading; see `targets`.
         """
         states = model.language_model.base_model.norm(tokens).flatten(0, 1)
-        table = model.get_output_embeddings().weight
+        table = model.get_output_embeddings().get_parameter("weight")
         losses = []
         for name, ids, places in self.tables:
             logits = F.pad(F.linear(states, table[ids.to(table.device)]).float(), (1, 0))  # the first: no word

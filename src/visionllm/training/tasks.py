@@ -235,7 +235,7 @@ class TaskObjective:
 
 def _length(row: tuple[WorldPicture, Sequence[Sample]]) -> int:
     """Return about how long a row will be."""
-    picture, samples = row
+    _, samples = row
     seen = 300 if samples[0].request.pictures else 0
     return seen + sum(len(m.text) for s in samples for m in (*s.request.messages, s.answer))
 
