@@ -53,27 +53,27 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "chat:model", "model.decoders.detection": "expert:detector", "aims": "expert:aims"},
     ),
     Stage(
-        name="language", objective="tasks", seed=7, steps=3200, pictures=16, questions=8, link_weight=1.0,
-        words_weight=0.5, precision="bf16", mixture=TALK | REGION | ROUTED | NOT_THERE | {"known-classes": 0.6},
-        rates=_NO_PICTURE_TOWER | {"aims.*": 0.0, "model.decoders.*": 0.0, "*": 1.2e-3},
-        ema=0.998, warmup=0.02, floor=0.02,
-        start={"model": "joined:model", "aims": "expert:aims"},
-    ),
-    Stage(
         name="together", objective="tasks", seed=6, steps=380, pictures=16, questions=6, units=12, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "*": 8e-4,
         },
         ema=0.995, warmup=0.02, floor=0.05, clip=5.0,
-        start={"model": "language:model", "aims": "expert:aims"},
+        start={"model": "joined:model", "aims": "expert:aims"},
     ),
     Stage(
-        name="decoders", objective="tasks", seed=5, steps=300, pictures=12, questions=3, units=16,
-        mixture=ROUTED | KNOWN,
+        name="language", objective="tasks", seed=7, steps=3200, pictures=16, questions=8, link_weight=1.0,
+        words_weight=0.5, precision="bf16", mixture=TALK | REGION | ROUTED | NOT_THERE | {"known-classes": 0.6},
+        rates=_NO_PICTURE_TOWER | {"aims.*": 0.0, "model.decoders.*": 0.0, "*": 1.2e-3},
+        ema=0.998, warmup=0.02, floor=0.02,
+        start={"model": "together:model", "aims": "expert:aims"},
+    ),
+    Stage(
+        name="decoders", objective="tasks", seed=5, steps=480, pictures=12, questions=4, units=16, precision="bf16",
+        mixture=ROUTED | {"known-classes": 1.5},
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
-        ema=0.998, warmup=0.02, floor=0.05, clip=5.0, start={"model": "together:model"},
+        ema=0.99, warmup=0.02, floor=0.05, clip=5.0, start={"model": "language:model"},
     ),
 )  # fmt: skip

@@ -214,7 +214,8 @@ class TaskObjective:
         if self.units:
             taken = torch.randperm(len(truth))[: self.units].tolist()
             targets = [batch.batch.targets[truth[i]] for i in taken]
-            losses |= detector.loss(select_units(queries, taken), inputs.images, targets)
+            with torch.autocast(inputs.images.pixel_values.device.type, enabled=False):  # boxes want full precision
+                losses |= detector.loss(select_units(queries, taken), inputs.images, targets)
         return losses
 
     @torch.no_grad()
