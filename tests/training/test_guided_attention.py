@@ -5,6 +5,7 @@ import torch
 
 from visionllm.config import IMAGE_TOKEN
 from visionllm.data.world import draw_picture
+from visionllm.data.world.scene import COLOURS
 from visionllm.data.world.tasks import make_sample
 from visionllm.training.guided_attention import HEAD, GuidedAttention, watched
 
@@ -41,19 +42,24 @@ def test_a_phrase_looks_at_what_fits_and_at_the_first_token(guide, run):
             continue
         ids = processor.train_batch([[sample]], multiple=32).inputs.input_ids
         assert ids.shape[1] % 32 == 0
-        places, looks = guide.targets(ids, patch, [picture])
+        places, looks, words = guide.targets(ids, patch, [picture])
         assert looks.sum(1) == pytest.approx(1)
         found = dict(guide.phrases(ids[0].tolist()))
         for (_, at), look in zip(places.tolist(), looks, strict=True):
             fitting = sum(found[at].fits(thing) for thing in picture.scene.objects)
             assert look[0] >= 1 / (1 + fitting) - 1e-6
             assert all(ids[0, i] == patch for i in look[1:].nonzero()[0] + 1)
+        for index, (_, at) in enumerate(places.tolist()):
+            alone = found[at].among(picture.scene.objects)
+            wanted = COLOURS.index(alone[0].colour) if len(alone) == 1 else -100
+            assert words["colour"][index] == wanted
 
 
 def test_rows_without_a_picture_have_no_phrases(guide):
-    places, looks = guide.targets(torch.zeros(2, 5, dtype=torch.long), 3, [None, None])
+    places, looks, words = guide.targets(torch.zeros(2, 5, dtype=torch.long), 3, [None, None])
     assert places.shape == (0, 2)
     assert looks.shape == (0, 5)
+    assert all(codes.shape == (0,) for codes in words.values())
 
 
 def test_the_loss_is_zero_where_attention_is_as_wanted():
@@ -72,4 +78,6 @@ def test_the_guided_layer_is_watched_only_inside(run):
     with watched(model.language_model) as seen:
         model(ids)
     model(ids)
-    assert [tuple(w.shape) for w in seen] == [(1, 2, 3, 3)]
+    ((weights, states),) = seen
+    assert weights.shape == (1, 2, 3, 3)
+    assert states.shape == (1, 3, 32)

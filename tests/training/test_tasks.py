@@ -64,8 +64,8 @@ def test_the_language_stage_is_told_what_tokens_show_and_where_phrases_look(run)
     stage = run.recipe.stage("language")
     module = run.module(stage)
     losses = run.objective(stage).losses(module, run.objective(stage).batch(0))
-    assert {"text", "words", "looks", "link"} == set(losses)
-    (losses["words"] + losses["looks"]).backward()
+    assert {"text", "words", "looks", "meant", "link"} == set(losses)
+    (losses["words"] + losses["looks"] + losses["meant"]).backward()
     for part in (module.model.projector, module.model.language_model):
         assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in part.parameters())
 

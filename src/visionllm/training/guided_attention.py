@@ -3,8 +3,9 @@
 At the last token of every phrase of the world ("red star", "small things"), in questions and in answers, the head
 should look at one picture token of each object that fits, and at the first token of the row, all with the same weight.
 So the phrase learns what fits it and where; how much weight the first token keeps says how many there are; and where
-nothing fits, it keeps all. Later layers make answers of that. The network stays what it is; only its training is
-helped.
+nothing fits, it keeps all. Behind that layer a phrase that one object fits is read as picture tokens are: it should
+know all words of its object (see `PictureWords`). Later layers make answers of that. The network stays what it is; only
+its training is helped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -17,10 +18,11 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
-from visionllm.data.world.scene import WorldPicture
+from visionllm.data.world.scene import WorldObject, WorldPicture
 from visionllm.data.world.words import plural
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.training.picture_cells import anchored, owner_map
+from visionllm.training.tower import HEADS, IGNORED
 
 LAYER, HEAD = 2, 0
 _NOUNS = ("thing", "object")
@@ -68,7 +70,7 @@ class GuidedAttention:
 
     def targets(
         self, input_ids: Tensor, picture_id: int, pictures: Sequence[WorldPicture | None]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], dict[str, NDArray[np.int64]]]:
         """Say where the phrases of a batch should look.
 
         Args:
@@ -77,10 +79,12 @@ class GuidedAttention:
             pictures: The picture of each row, or None.
 
         Returns:
-            int64[N, 2], row and token of each phrase; float32[N, T], the weight of each token it should look at.
+            int64[N, 2], row and token of each phrase; float32[N, T], the weight of each token it should look at; and
+            int64[N] for each attribute, the word of the one object that fits, or −100 where none or several do.
         """
         places: list[tuple[int, int]] = []
         looks: list[NDArray[np.float32]] = []
+        meant: list[WorldObject | None] = []
         for b, (row, picture) in enumerate(zip(input_ids.tolist(), pictures, strict=True)):
             if picture is None:
                 continue
@@ -93,8 +97,14 @@ class GuidedAttention:
                 look[[0, *(first + a for a in fits)]] = 1 / (1 + len(set(fits)))
                 places.append((b, at))
                 looks.append(look)
+                alone = phrase.among(objects)
+                meant.append(alone[0] if len(alone) == 1 else None)
+        words = {
+            name: np.array([IGNORED if o is None else values.index(getattr(o, name)) for o in meant], np.int64)
+            for name, values in HEADS.items()
+        }
         length = input_ids.shape[1]
-        return np.array(places, np.int64).reshape(-1, 2), np.array(looks, np.float32).reshape(-1, length)
+        return np.array(places, np.int64).reshape(-1, 2), np.array(looks, np.float32).reshape(-1, length), words
 
     @staticmethod
     def loss(weights: Tensor, places: Tensor, looks: Tensor) -> Tensor:
@@ -110,15 +120,22 @@ class GuidedAttention:
 
 
 @contextmanager
-def watched(language_model: PreTrainedModel) -> Iterator[list[Tensor]]:
-    """Collect the attention weights float[B, heads, T, T] of the guided layer while the model reads.
+def watched(language_model: PreTrainedModel) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Collect what the guided layer does while the model reads.
 
-    The model must use eager attention; other kinds don't tell their weights.
+    That is its attention weights float[B, heads, T, T] and its result float[B, T, D]. The model must use eager
+    attention; other kinds don't tell their weights.
     """
-    seen: list[Tensor] = []
-    layer = language_model.base_model.get_submodule(f"layers.{LAYER}.self_attn")
-    handle = layer.register_forward_hook(lambda _module, _given, output: seen.append(output[1]))
+    seen: list[tuple[Tensor, Tensor]] = []
+    weights: list[Tensor] = []
+    layer = language_model.base_model.get_submodule(f"layers.{LAYER}")
+    attention = layer.get_submodule("self_attn")
+    handles = [
+        attention.register_forward_hook(lambda _module, _given, output: weights.append(output[1])),
+        layer.register_forward_hook(lambda _module, _given, output: seen.append((weights.pop(), output))),
+    ]
     try:
         yield seen
     finally:
-        handle.remove()
+        for handle in handles:
+            handle.remove()

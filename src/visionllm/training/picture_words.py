@@ -61,13 +61,15 @@ class PictureWords:
 
         Args:
             model: Whose norm and head read the tokens.
-            tokens: float[P, n, D]. Picture tokens as the language model gets them.
-            targets: int[P, n] for each reading; see `targets`.
+            tokens: float[…, D]. Picture tokens as the language model gets them, or other states to be read.
+            targets: int[…] for each reading; see `targets`. Those without one are left out.
         """
-        states = model.language_model.base_model.norm(tokens).flatten(0, 1)
+        states = model.language_model.base_model.norm(tokens).flatten(0, -2)
         table = model.get_output_embeddings().get_parameter("weight")
         losses = []
         for name, ids, places in self.tables:
+            if name not in targets:
+                continue
             logits = F.pad(F.linear(states, table[ids.to(table.device)]).float(), (1, 0))  # the first: no word
             index = targets[name].flatten()
             wanted = torch.where(index >= 0, places.to(index.device)[index.clamp_min(0)], index.clamp_max(0))

@@ -36,6 +36,7 @@ class TaskBatch:
         codes: int[U, K, 4], places: float[U, K, 4], aimed: bool[U, K]. Aims of each unit's groups; see `aim_codes`.
         shown: int[P, n] for each reading of picture tokens; see `PictureWords`.
         phrases: int[N, 2], looks: float[N, T]. Where phrases stand and should look; see `GuidedAttention`.
+        meant: int[N] for each attribute. The words of the object that a phrase means.
     """
 
     batch: TrainBatch
@@ -45,6 +46,7 @@ class TaskBatch:
     shown: Mapping[str, Tensor]
     phrases: Tensor
     looks: Tensor
+    meant: Mapping[str, Tensor]
 
 
 def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim]:
@@ -159,7 +161,7 @@ class TaskObjective:
         codes, places, aimed = (torch.from_numpy(a) for a in aim_codes(_unit_aims(rows, batch)))
         pictures = [picture if samples[0].request.pictures else None for picture, samples in rows]
         targets = [self.words.targets(picture) for picture in pictures if picture is not None and self.words_weight]
-        phrases, looks = self.guide.targets(
+        phrases, looks, meant = self.guide.targets(
             batch.inputs.input_ids,
             self.processor.vocabulary.token_id(IMAGE_TOKEN),
             [picture if self.words_weight else None for picture in pictures],
@@ -172,6 +174,7 @@ class TaskObjective:
             shown={n: torch.from_numpy(np.stack([t[n] for t in targets])) for n in (targets[0] if targets else ())},
             phrases=torch.from_numpy(phrases),
             looks=torch.from_numpy(looks),
+            meant={name: torch.from_numpy(words) for name, words in meant.items()},
         )
 
     def losses(self, module: nn.Module, batch: Sequence[TaskBatch]) -> dict[str, Tensor]:
@@ -195,7 +198,10 @@ class TaskObjective:
         if batch.shown and encoded is not None:
             losses["words"] = self.words_weight * self.words.loss(model, encoded.tokens, batch.shown)
         if len(batch.phrases):
-            losses["looks"] = self.words_weight * self.guide.loss(seen[0], batch.phrases, batch.looks)
+            weights, states = seen[0]
+            losses["looks"] = self.words_weight * self.guide.loss(weights, batch.phrases, batch.looks)
+            told = states[batch.phrases[:, 0], batch.phrases[:, 1]]
+            losses["meant"] = self.words_weight * self.words.loss(model, told, batch.meant)
         if not self.link_weight and not self.units:
             return losses
         gathered = model.super_link.gather(read.last_hidden_state, inputs).get("detection")
