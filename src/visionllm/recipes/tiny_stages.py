@@ -69,7 +69,7 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "together:model", "aims": "expert:aims"},
     ),
     Stage(
-        name="decoders", objective="tasks", seed=5, steps=480, pictures=12, questions=4, units=16, precision="bf16",
+        name="decoders", objective="tasks", seed=5, steps=360, pictures=12, questions=4, units=16, precision="bf16",
         mixture=ROUTED | {"known-classes": 1.5},
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
