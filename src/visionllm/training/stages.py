@@ -20,9 +20,10 @@ class Stage:
         rates: Learning rate by parameter name pattern (shell style, first match counts); what none matches is frozen.
         mixture: Relative weight of each task family; empty where the objective has no questions.
         questions: Questions packed with each picture.
-        units: At most so many units a step teach the detector; 0 leaves it out.
+        units: At most so many units of each half of a batch teach the detector; 0 leaves it out.
         link_weight: Weight of the loss that draws slot states towards what an expert detector was asked with.
-        words_weight: Weight of the loss that asks picture tokens what they show; 0 leaves it out.
+        words_weight: Weight of the losses that tell picture tokens what they show and phrases where to look; 0 leaves
+            them out.
         precision: `"fp32"`, or `"bf16"` for forward passes under autocast (weights and moments stay fp32).
         warmup: Share of the steps in which the learning rate rises, in [0, 1).
         decay: Weight decay of matrices; vectors have none.

@@ -1,6 +1,7 @@
 """Questions about drawn pictures: the objective of every stage that the language model takes part in."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -97,7 +98,7 @@ class TaskObjective:
         mixture: Relative weight of each task family.
         pictures: Pictures a batch.
         questions: Questions packed with each picture.
-        units: At most so many units a batch are decoded and teach the detector; 0 trains no decoder.
+        units: At most so many units of each half of a batch are decoded and teach the detector; 0 trains no decoder.
         link_weight: Weight of the loss that draws slot states towards the aims an expert detector learned.
         words_weight: Weight of the losses that tell picture tokens what they show (`PictureWords`) and phrases where to
             look (`GuidedAttention`); 0 leaves them out.
@@ -192,7 +193,7 @@ class TaskObjective:
         encoded = None
         if inputs.pixel_values is not None and inputs.splits is not None:
             encoded = model.encode_pictures(inputs.pixel_values, inputs.splits)
-        with watched(model.language_model) as seen:
+        with watched(model.language_model) if self.words_weight else nullcontext([]) as seen:
             read = model.read(inputs, labels=inputs.labels, encoded=encoded)
         losses = {} if read.loss is None else {"text": read.loss}
         if batch.shown and encoded is not None:
