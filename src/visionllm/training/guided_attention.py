@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
@@ -129,11 +129,15 @@ def watched(language_model: PreTrainedModel) -> Iterator[list[tuple[Tensor, Tens
     seen: list[tuple[Tensor, Tensor]] = []
     weights: list[Tensor] = []
     layer = language_model.base_model.get_submodule(f"layers.{LAYER}")
+
+    def keep_weights(_module: nn.Module, _given: object, output: tuple[Tensor, Tensor]) -> None:
+        weights.append(output[1])
+
+    def keep_states(_module: nn.Module, _given: object, output: Tensor) -> None:
+        seen.append((weights.pop(), output))
+
     attention = layer.get_submodule("self_attn")
-    handles = [
-        attention.register_forward_hook(lambda _module, _given, output: weights.append(output[1])),
-        layer.register_forward_hook(lambda _module, _given, output: seen.append((weights.pop(), output))),
-    ]
+    handles = [attention.register_forward_hook(keep_weights), layer.register_forward_hook(keep_states)]
     try:
         yield seen
     finally:
