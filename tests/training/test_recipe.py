@@ -80,12 +80,12 @@ def test_a_stage_without_language_model_is_not_exported(run, tmp_path, name):
 
 
 def test_a_run_goes_on_from_an_exported_model(run, tmp_path):
-    run.export("together", tmp_path / "model")
+    run.export("language", tmp_path / "model")
     more = RecipeRun(run.recipe, tmp_path / "more", RunOptions(folder=tmp_path, workers=0, quiet=True), photos=False)
-    more.adopt(tmp_path / "model", "together")
+    more.adopt(tmp_path / "model", "language")
     module = more.module(run.recipe.stage("decoders"))
-    learnt = load_file(run.folder / "together" / "result" / "model.safetensors")
+    learnt = load_file(run.folder / "language" / "result" / "model.safetensors")
     name = "model.language_model.model.norm.weight"
     torch.testing.assert_close(module.state_dict()[name], learnt[name], rtol=1e-3, atol=1e-3)
-    with pytest.raises(ValueError, match="expected no result of stage together"):
-        more.adopt(tmp_path / "model", "together")
+    with pytest.raises(ValueError, match="expected no result of stage language"):
+        more.adopt(tmp_path / "model", "language")
