@@ -9,8 +9,9 @@ from torch import Tensor
 from tests.parity.golden import Golden, assert_close, sets
 from visionllm.config.detection import DetectionConfig
 from visionllm.config.quirks import Quirks
+from visionllm.decoders.base.outputs import TokenPrediction
 from visionllm.decoders.detection.criterion import DetectionCriterion, Truths
-from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction, TokenPrediction
+from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction
 from visionllm.ops.boxes import generalised_iou, inverse_sigmoid, iou, to_centres, to_corners
 from visionllm.ops.draws import Draws
 from visionllm.ops.losses import dice_loss, focal_loss, mask_loss

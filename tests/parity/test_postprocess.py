@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from tests.parity.golden import Golden, assert_close, sets
+from visionllm.decoders.base.outputs import TokenPrediction
 from visionllm.decoders.detection import DetectionOutputs, Prediction
-from visionllm.decoders.detection.outputs import TokenPrediction
 from visionllm.decoders.detection.postprocess import detections
 from visionllm.types.requests import Options
 from visionllm.types.results import Detections
