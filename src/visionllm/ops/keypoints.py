@@ -3,9 +3,6 @@
 import torch
 from torch import Tensor
 
-SIGMA = 0.025
-"""How far off a keypoint may be that nobody measured, as a share of the object's size."""
-
 
 def object_keypoint_similarity(
     keypoints: Tensor, truth: Tensor, visible: Tensor, areas: Tensor, sigmas: Tensor

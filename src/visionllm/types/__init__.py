@@ -2,7 +2,16 @@
 
 from visionllm.types.regions import Box, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
-from visionllm.types.results import Answer, Detections, FinishReason, Instance, Result, merge_detections, run_lengths
+from visionllm.types.results import (
+    Answer,
+    Detections,
+    FinishReason,
+    Instance,
+    Poses,
+    Result,
+    merge_detections,
+    run_lengths,
+)
 from visionllm.types.routes import Route
 from visionllm.types.samples import DetectionTruth, Sample
 
@@ -21,6 +30,7 @@ __all__ = [
     "Picture",
     "Point",
     "Polygon",
+    "Poses",
     "Region",
     "Request",
     "Result",
