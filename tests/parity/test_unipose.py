@@ -22,7 +22,7 @@ from visionllm.weights.published_pose import (
 
 KINDS = {"ce": "class", "class": "class", "bbox": "box", "giou": "giou", "keypoints": "keypoints", "oks": "oks"}
 PARTS = {"interm": "encoder", "dn": "noisy"}
-SWIN = ("embed_dim", "depths", "num_heads", "window_size")
+SWIN = ("embed_dim", "depths", "num_heads", "window_size", "drop_path_rate")
 UNNEEDED = {"decoder.extents", "decoder.extent_head.layers.2.bias"}
 
 
