@@ -23,7 +23,6 @@ from visionllm.weights.published_pose import (
 KINDS = {"ce": "class", "class": "class", "bbox": "box", "giou": "giou", "keypoints": "keypoints", "oks": "oks"}
 PARTS = {"interm": "encoder", "dn": "noisy"}
 SWIN = ("embed_dim", "depths", "num_heads", "window_size", "drop_path_rate")
-UNNEEDED = {"decoder.extents", "decoder.extent_head.layers.2.bias"}
 
 
 @dataclass(frozen=True)
@@ -79,8 +78,7 @@ class Case:
         sigmas = torch.tensor([*COCO_PERSON.sigmas, *[0.025] * 51])
         found = []
         for unit, meta in enumerate(self.golden.json("img_metas.json")):
-            slots = {slot: int(keypoint) for keypoint, slot in meta["kpt_id2index"].items()}
-            order = [slots[slot] for slot in sorted(slots)]
+            order = self.order(unit)
             flat = self.inputs[f"targets.{unit}.keypoints"]
             total = flat.shape[1] // 3
             classes = [meta["id2index"][str(int(c))] for c in self.inputs[f"targets.{unit}.class_labels"]]
@@ -100,6 +98,12 @@ class Case:
     def outputs(self) -> PoseOutputs:
         with torch.no_grad():
             return self.decoder.eval()(self.queries(), self.images)
+
+    def order(self, unit: int) -> list[int]:
+        """Return the keypoints of a prompt, by their place in the dataset."""
+        meta = self.golden.json("img_metas.json")[unit]
+        slots = {slot: int(keypoint) for keypoint, slot in meta["kpt_id2index"].items()}
+        return [slots[slot] for slot in sorted(slots)]
 
     def keypoints(self, name: str) -> Tensor:
         """Return golden keypoints [B, N, 68, 2]; what stands behind them is the same constant everywhere."""
@@ -229,9 +233,8 @@ def test_gradients_are_the_published_ones(trained):
             first = not name.endswith("append.weight")
             ours = trained.gradients["decoder.extents"][slice(FIRST_EXTENTS) if first else slice(FIRST_EXTENTS, None)]
         else:
-            ours = trained.gradients[
-                name if name.endswith("_querys") else next(iter(pose_from_published({name: value})))
-            ]
+            known = name if name.endswith("_querys") else next(iter(pose_from_published({name: value})))
+            ours = trained.gradients[known]
         assert_close(ours, value, name, tolerance=GRADIENT_TOLERANCE)
 
 
@@ -241,7 +244,11 @@ def test_results_in_training_are_the_published_ones(trained):
         assert last.keypoints is not None
         assert_close(last.logits, trained.case.expected[f"{trained.name}.pred_logits"], "logits")
         assert_close(last.boxes, trained.case.expected[f"{trained.name}.pred_boxes"], "boxes")
-        assert_close(last.keypoints, trained.case.keypoints(f"{trained.name}.pred_keypoints"), "keypoints")
+        # the published training puts keypoints back into the order of the dataset, and 0 where none was asked
+        published = trained.case.expected[f"{trained.name}.pred_keypoints"][..., :136].unflatten(-1, (68, 2))
+        for unit, places in enumerate(published):
+            order = trained.case.order(unit)
+            assert_close(last.keypoints[unit, :, : len(order)], places[:, order], "keypoints")
 
 
 def test_denoising_queries_are_the_published_ones(trained):
@@ -257,18 +264,14 @@ def test_denoising_queries_are_the_published_ones(trained):
     assert 2 * noise.truths == inputs["dn.single_padding"]
 
 
-def test_the_right_mask_moves_keypoints_of_a_trained_group_only(case):
-    """The published fault is a switch: without it only the keypoints that were asked are decoded, elsewhere."""
-    right = PoseDecoder(
-        case.decoder.config,
-        case.inputs["obj_querys"].shape[-1],
-        replace(Quirks.published(), keypoint_groups_leak=False),
-    )
+def test_the_right_mask_moves_the_keypoints(case):
+    quirks = replace(Quirks.published(), keypoint_groups_leak=False)
+    right = PoseDecoder(case.decoder.config, case.inputs["obj_querys"].shape[-1], quirks).eval()
     right.load_state_dict(case.decoder.state_dict())
     with torch.no_grad():
-        outputs = right.eval()(case.queries(), case.images)
-    ours, published = outputs.layers[-1].keypoints, case.keypoints("test.pred_keypoints")
+        outputs = right(case.queries(), case.images)
+    assert outputs.layers[-1].keypoints is not None
     named = case.inputs["kpt_query_masks"][0]
-    assert ours is not None
+    moved = (outputs.layers[-1].keypoints - case.keypoints("test.pred_keypoints"))[:, :, named].abs().max()
     assert_close(outputs.text, case.expected["inter.memory_text"], "encoder, query groups")
-    assert 0.001 < (ours[:, :, named] - published[:, :, named]).abs().max() < 0.3
+    assert 0.01 < moved < 0.3

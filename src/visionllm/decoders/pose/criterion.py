@@ -59,9 +59,9 @@ class PoseTruths(BoxTruths):
 class PoseCriterion(GroundedCriterion[PoseConfig, PoseTruths]):
     """Matches predictions with truths and measures their distance.
 
-    The terms are `class`, `box`, `giou`, `keypoints`, `oks` and, where keypoints have their own scores, `visible` of the
-    last layer; of the earlier layers with `_0`, `_1`, …; of the encoder with `_encoder`; of the denoising queries with
-    `_noisy` and `_noisy_0`, `_noisy_1`, …. Layers without keypoints have no terms of them.
+    The terms are `class`, `box`, `giou`, `keypoints`, `oks` and, where keypoints have their own scores, `visible` of
+    the last layer; of the earlier layers with `_0`, `_1`, …; of the encoder with `_encoder`; of the denoising queries
+    with `_noisy` and `_noisy_0`, `_noisy_1`, …. Layers without keypoints have no terms of them.
 
     Source: UniPose, arXiv:2310.08530; SPEC C.5.
     """

@@ -129,7 +129,6 @@ class PoseDecoder(GroundedDecoder[PoseTargets, PoseConfig]):
             vision=memory.vision,
             text=memory.text,
             keypoint_mask=keypoint_mask,
-            stages=tuple(stages),
         )
 
     def _prediction(

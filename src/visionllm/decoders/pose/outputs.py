@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from visionllm.decoders.base.outputs import BoxPrediction, GroundedOutputs
-from visionllm.nn.keypoints import KeypointStage
 from visionllm.types.tensors import Queries
 
 KEYPOINT_ROUTE = "[POSE]"
@@ -31,11 +30,9 @@ class PoseOutputs(GroundedOutputs[PosePrediction]):
 
     Attributes:
         keypoint_mask: bool[U, P]. True on real keypoint groups.
-        stages: What each layer of the decoder says.
     """
 
     keypoint_mask: Tensor
-    stages: tuple[KeypointStage, ...]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
