@@ -20,9 +20,9 @@ def memory() -> Memory:
     )
 
 
-def decoder(**changes) -> KeypointDecoder:
+def decoder(**changes: bool) -> KeypointDecoder:
     torch.manual_seed(0)
-    built = KeypointDecoder(SIZES, **({"box_layers": 1, "keypoints": 5} | changes))
+    built = KeypointDecoder(SIZES, box_layers=1, keypoints=5, **changes)
     for parameter in built.parameters():
         if parameter.abs().max() < 1e-3:
             torch.nn.init.normal_(parameter, std=0.2)

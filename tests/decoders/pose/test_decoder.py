@@ -96,10 +96,9 @@ def places(outputs: PoseOutputs) -> torch.Tensor:
 @torch.no_grad()
 def assert_same(batch: PoseOutputs, index: int, single: PoseOutputs) -> None:
     groups, named = single.logits.shape[-1], places(single).shape[2]
-    close = {"atol": 1e-4, "rtol": 1e-4}
-    torch.testing.assert_close(batch.boxes[index], single.boxes[0], **close)
-    torch.testing.assert_close(batch.logits[index, :, :groups], single.logits[0], **close)
-    torch.testing.assert_close(places(batch)[index, :, :named], places(single)[0], **close)
+    torch.testing.assert_close(batch.boxes[index], single.boxes[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(batch.logits[index, :, :groups], single.logits[0], atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(places(batch)[index, :, :named], places(single)[0], atol=1e-4, rtol=1e-4)
 
 
 def test_a_ragged_batch_gives_the_numbers_of_its_singles():
