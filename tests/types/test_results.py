@@ -198,6 +198,13 @@ def test_poses_say_their_space_and_every_keypoint_has_name_place_and_score():
     assert (plain["type"], plain["size_hw"], plain["bones"]) == ("poses", [6, 8], [[0, 1]])
 
 
+def test_a_pose_carries_the_span_of_its_object():
+    first, second = poses(spans=((0, 3), (5, 8))).instances
+    assert (first.span, second.span) == ((5, 8), (0, 3))
+    assert first.keypoints[1].name == "tail"
+    assert first.to_dict()["span"] == [5, 8]
+
+
 def test_without_names_poses_and_keypoints_are_called_by_their_number():
     plain = poses(class_names=(), keypoint_names=()).to_dict()
     assert plain["instances"][0]["label"] == "1"
@@ -207,7 +214,7 @@ def test_without_names_poses_and_keypoints_are_called_by_their_number():
 def test_poses_can_be_chosen():
     best = poses().select(np.array([1]))
     assert len(best) == 1
-    assert best.label(0) == "cat"
+    assert best.instances[0].label == "cat"
     assert best.keypoints.tolist() == [[[2, 2], [2.5, 3]]]
 
 
@@ -220,7 +227,9 @@ def test_no_poses_are_no_error():
     ("wrong", "message"),
     [
         pytest.param({"boxes": np.zeros((1, 4), dtype=np.float32)}, r"expected boxes \[N, 4\], scores", id="boxes"),
-        pytest.param({"class_ids": np.array([0, 2])}, r"expected class_ids in \[0, 2\), got", id="ids"),
+        pytest.param(
+            {"class_ids": np.array([0, 2])}, r"expected class_ids in \[0, 2\), one of the class_names", id="ids"
+        ),
         pytest.param({"keypoint_names": ("nose",)}, "expected 2 keypoint_names, one per keypoint, got 1", id="names"),
         pytest.param({"bones": ((0, 2),)}, r"expected bones between keypoints in \[0, 2\)", id="bones"),
     ],

@@ -41,14 +41,13 @@ def paint_poses(
     canvas: Canvas, poses: Poses, *, boxes: bool = True, labels: bool = True, threshold: float = 0.0
 ) -> None:
     """Draw poses on a canvas, the best one on top; bones lie under all keypoints of their pose."""
-    frames = [(float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in poses.boxes]
     line = 1.5 * canvas.line / canvas.scale
-    for i in reversed(range(len(poses))):
-        colour = PALETTE[i % len(PALETTE)]
+    found = [(pose, PALETTE[i % len(PALETTE)]) for i, pose in enumerate(poses.instances)]
+    for pose, colour in reversed(found):
         if boxes:
-            canvas.box(frames[i], colour)
-        points = [(float(x) - 0.5, float(y) - 0.5) for x, y in poses.keypoints[i]]  # a canvas counts pixel centres
-        seen = [float(score) >= threshold for score in poses.keypoint_scores[i]]
+            canvas.box(pose.box, colour)
+        points = [(k.x - 0.5, k.y - 0.5) for k in pose.keypoints]  # a canvas counts from the centres of pixels
+        seen = [k.score >= threshold for k in pose.keypoints]
         for a, b in poses.bones:
             if seen[a] and seen[b]:
                 canvas.path([points[a], points[b]], colour, line)
@@ -56,6 +55,6 @@ def paint_poses(
             if there:
                 canvas.dot(point, colour)
     if labels:
-        for i, frame in enumerate(frames):
-            name = f"{i + 1} {poses.label(i)}"
-            canvas.chip((f"{name} {poses.scores[i]:.2f}", name, str(i + 1)), frame, PALETTE[i % len(PALETTE)])
+        for number, (pose, colour) in enumerate(found, start=1):
+            name = f"{number} {pose.label}"
+            canvas.chip((f"{name} {pose.score:.2f}", name, str(number)), pose.box, colour)

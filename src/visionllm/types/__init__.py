@@ -7,6 +7,8 @@ from visionllm.types.results import (
     Detections,
     FinishReason,
     Instance,
+    Keypoint,
+    Pose,
     Poses,
     Result,
     merge_detections,
@@ -14,6 +16,7 @@ from visionllm.types.results import (
 )
 from visionllm.types.routes import Route
 from visionllm.types.samples import DetectionTruth, Sample
+from visionllm.types.skeletons import Skeleton
 
 __all__ = [
     "Answer",
@@ -22,6 +25,7 @@ __all__ = [
     "Detections",
     "FinishReason",
     "Instance",
+    "Keypoint",
     "Mark",
     "Mask",
     "Message",
@@ -30,6 +34,7 @@ __all__ = [
     "Picture",
     "Point",
     "Polygon",
+    "Pose",
     "Poses",
     "Region",
     "Request",
@@ -39,6 +44,7 @@ __all__ = [
     "Routed",
     "Sample",
     "Scribble",
+    "Skeleton",
     "ask",
     "merge_detections",
     "run_lengths",

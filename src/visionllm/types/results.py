@@ -191,6 +191,49 @@ def merge_detections(parts: Sequence[Detections]) -> Detections:
     return joined.select(np.argsort(-joined.scores, kind="stable"))
 
 
+@dataclass(frozen=True)
+class Keypoint:
+    """One named place on an object.
+
+    Attributes:
+        name: The words that name it.
+        x: In pixels of the original image, from its left edge.
+        y: In pixels of the original image, from its upper edge.
+        score: In [0, 1].
+    """
+
+    name: str
+    x: float
+    y: float
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Pose:
+    """One object with its keypoints.
+
+    Attributes:
+        label: The words that name the object.
+        score: In [0, 1].
+        box: (x0, y0, x1, y1) in pixels of the original image; x1 and y1 are exclusive.
+        keypoints: One a keypoint that was asked for, in the order of the question.
+        span: (start, end) of the characters of the answer that routed to the object, or None.
+    """
+
+    label: str
+    score: float
+    box: tuple[float, float, float, float]
+    keypoints: tuple[Keypoint, ...]
+    span: tuple[int, int] | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data."""
+        plain: dict[str, Any] = {"label": self.label, "score": self.score, "box": list(self.box)}
+        if self.span is not None:
+            plain["span"] = list(self.span)
+        return plain | {"keypoints": [vars(keypoint) for keypoint in self.keypoints]}
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Poses:
     """Objects of one picture with their keypoints, best score first.
@@ -205,10 +248,11 @@ class Poses:
         class_names: One name an object group; empty before names are known.
         keypoint_names: One name a keypoint; empty before names are known.
         bones: Pairs of keypoints to draw a line between, by index.
+        spans: (start, end) in the answer's text, one an object group, or None where there is no text.
         notices: Things the user should know about these results.
 
     Raises:
-        ValueError: If the lengths differ, a class id has no name, or a bone has no keypoint.
+        ValueError: If the lengths differ, a class id has no name or span, or a bone has no keypoint.
     """
 
     boxes: NDArray[np.float32]
@@ -220,6 +264,7 @@ class Poses:
     class_names: tuple[str, ...] = ()
     keypoint_names: tuple[str, ...] = ()
     bones: tuple[tuple[int, int], ...] = ()
+    spans: tuple[tuple[int, int] | None, ...] = ()
     notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -230,9 +275,11 @@ class Poses:
                 "expected boxes [N, 4], scores [N], class_ids [N], keypoints [N, P, 2] and keypoint_scores [N, P], "
                 f"got {', '.join(str(shape) for shape in shapes)} and {(n, p)}"
             )
-        names = self.class_names
-        if names and n and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(names):
-            raise ValueError(f"expected class_ids in [0, {len(names)}), got {self.class_ids.tolist()}")
+        for name, values in (("class_names", self.class_names), ("spans", self.spans)):
+            if values and n and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(values):
+                raise ValueError(
+                    f"expected class_ids in [0, {len(values)}), one of the {name}, got {self.class_ids.tolist()}"
+                )
         if self.keypoint_names and len(self.keypoint_names) != p:
             raise ValueError(f"expected {p} keypoint_names, one per keypoint, got {len(self.keypoint_names)}")
         if any(not 0 <= end < p for bone in self.bones for end in bone):
@@ -241,10 +288,24 @@ class Poses:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def label(self, index: int) -> str:
-        """Return the words that name an instance."""
-        group = int(self.class_ids[index])
-        return self.class_names[group] if self.class_names else str(group)
+    @property
+    def instances(self) -> tuple[Pose, ...]:
+        """The same, one value an instance."""
+        names = self.keypoint_names or tuple(str(k) for k in range(self.keypoints.shape[1]))
+        found = []
+        for i, group in enumerate(self.class_ids.tolist()):
+            x0, y0, x1, y1 = (float(side) for side in self.boxes[i])
+            places = zip(names, self.keypoints[i].tolist(), self.keypoint_scores[i].tolist(), strict=True)
+            found.append(
+                Pose(
+                    label=self.class_names[group] if self.class_names else str(group),
+                    score=float(self.scores[i]),
+                    box=(x0, y0, x1, y1),
+                    keypoints=tuple(Keypoint(name, x, y, score) for name, (x, y), score in places),
+                    span=self.spans[group] if self.spans else None,
+                )
+            )
+        return tuple(found)
 
     def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
         """Return the instances that `keep` (a mask or indices) names, in its order."""
@@ -253,21 +314,6 @@ class Poses:
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that states its space."""
-        instances = []
-        for i in range(len(self)):
-            points = zip(self.keypoints[i].tolist(), self.keypoint_scores[i].tolist(), strict=True)
-            named = [
-                {"name": self.keypoint_names[k] if self.keypoint_names else str(k), "x": x, "y": y, "score": score}
-                for k, ((x, y), score) in enumerate(points)
-            ]
-            instances.append(
-                {
-                    "label": self.label(i),
-                    "score": float(self.scores[i]),
-                    "box": self.boxes[i].tolist(),
-                    "keypoints": named,
-                }
-            )
         return {
             "type": "poses",
             "space": f"{SPACE}; keypoints x, y in the same pixels",
@@ -275,7 +321,7 @@ class Poses:
             "class_names": list(self.class_names),
             "keypoint_names": list(self.keypoint_names),
             "bones": [list(bone) for bone in self.bones],
-            "instances": instances,
+            "instances": [pose.to_dict() for pose in self.instances],
             "notices": list(self.notices),
         }
 
