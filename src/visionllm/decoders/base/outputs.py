@@ -69,8 +69,8 @@ class GroundedOutputs(Generic[PredictionT]):
         noisy: One prediction of the denoising queries a decoder layer; empty without denoising.
         noise: The denoising queries, or None.
         text_mask: bool[U, K]. True on real query groups.
-        states: Normalised states of the object queries, float[U, N, D] a decoder layer.
-        guides: Boxes after each decoder layer, float[U, N, 4].
+        states: Normalised states of all queries but the denoising ones, float[U, N, D] a decoder layer.
+        guides: Their boxes, float[U, N, 4] a decoder layer.
         first_boxes: float[U, N, 4]. Boxes before the first decoder layer.
         vision: float[U, S, D]. The encoder's pixels.
         text: float[U, K, D]. The encoder's query groups.

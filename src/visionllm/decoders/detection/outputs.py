@@ -24,6 +24,7 @@ class DetectionOutputs(GroundedOutputs[Prediction]):
     """Everything the detector says about U units.
 
     Attributes:
+        guides: Boxes after each decoder layer.
         mask_features: float[U, M, h, w]. Zero outside of each picture's own canvas.
         pixels_hw: int[U, 2]. (height, width) of each picture's own canvas in `mask_features`.
         stride: Pixels of the picture a cell of `mask_features`.

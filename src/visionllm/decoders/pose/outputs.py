@@ -29,6 +29,8 @@ class PoseOutputs(GroundedOutputs[PosePrediction]):
     """Everything the pose decoder says about U units.
 
     Attributes:
+        states: Where a layer has keypoints, each object is followed by its own.
+        guides: The boxes that guided each decoder layer.
         keypoint_mask: bool[U, P]. True on real keypoint groups.
     """
 
