@@ -14,6 +14,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from visionllm.ops.draws import Draws
+
 FOLDER = Path(os.environ.get("VISIONLLM_GOLDEN", Path(__file__).parent / "golden"))
 OUTPUT_TOLERANCE = 1e-4
 GRADIENT_TOLERANCE = 1e-3
@@ -90,3 +92,22 @@ def assert_close(actual: Tensor, expected: Tensor, name: str = "", *, tolerance:
     scale = expected[finite].abs().max().clamp(min=1e-12)
     error = ((actual[finite] - expected[finite]).abs().max() / scale).item()
     assert error <= tolerance, f"{name}: relative error {error:.2e} exceeds {tolerance:.0e}"
+
+
+class StoredDraws(Draws):
+    """Replays the random numbers of the published run."""
+
+    def __init__(self, stored: list[Tensor]) -> None:
+        super().__init__()
+        self.stored = iter(stored)
+
+    def uniform(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        return self._next(shape)
+
+    def integers(self, high: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        return self._next(shape).long()
+
+    def _next(self, shape: tuple[int, ...]) -> Tensor:
+        value = next(self.stored)
+        assert tuple(value.shape) == shape
+        return value

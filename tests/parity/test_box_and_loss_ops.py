@@ -8,14 +8,19 @@ from torch import Tensor
 
 from tests.parity.golden import Golden, assert_close, sets
 from visionllm.config.detection import DetectionConfig
+from visionllm.config.pose import PoseConfig
 from visionllm.config.quirks import Quirks
+from visionllm.decoders.base.outputs import TokenPrediction
 from visionllm.decoders.detection.criterion import DetectionCriterion, Truths
-from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction, TokenPrediction
+from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction
+from visionllm.decoders.pose.criterion import PoseCriterion, PoseTruths
+from visionllm.decoders.pose.outputs import PoseOutputs, PosePrediction
 from visionllm.ops.boxes import generalised_iou, inverse_sigmoid, iou, to_centres, to_corners
 from visionllm.ops.draws import Draws
+from visionllm.ops.keypoints import object_keypoint_similarity, oks_loss
 from visionllm.ops.losses import dice_loss, focal_loss, mask_loss
 from visionllm.ops.masks import sample_points
-from visionllm.types.tensors import DetectionTargets
+from visionllm.types.tensors import DetectionTargets, PoseTargets
 
 SETS = sets("box_and_loss_ops")
 NAMES = {"class": "loss_ce", "box": "loss_bbox", "giou": "loss_giou", "mask": "loss_mask", "dice": "loss_dice"}
@@ -196,3 +201,90 @@ def test_mask_points(golden, case):
     logits = t[f"{p}pred_masks"][pairs.units, pairs.queries].unsqueeze(1)
     points = judge.points(logits, torch.ones(len(logits), 2), StoredDraws([t[f"{p}rand.0"], t[f"{p}rand.1"]]))
     assert_close(points, t[f"{p}mask_point_coords"])
+
+
+each_pose_loss = pytest.mark.parametrize(
+    ("golden", "case"),
+    [pytest.param(g, c, id=f"{g}-{c['prefix']}") for g in SETS for c in g.json("cases.json")["unipose_loss"]],
+)
+
+
+@each_set
+def test_object_keypoint_similarity(golden):
+    t = tensors(golden)
+    given = t["oks.pred"].unflatten(1, (-1, 2)), t["oks.gt"].unflatten(1, (-1, 2)), t["oks.valid"].bool(), t["oks.area"]
+    sigmas = t["oks.sigmas"]
+    assert_close(object_keypoint_similarity(*given, sigmas), t["oks.overlaps"], "overlaps")
+    assert_close(oks_loss(*given, sigmas), t["oks.loss_linear_none"], "loss")
+
+
+def pose_case(t: dict[str, Tensor], case: dict[str, Any]) -> tuple[PoseOutputs, list[PoseTargets], PoseCriterion]:
+    p, units = case["prefix"], case["batch"]
+    text_mask = t[f"{p}text_query_masks"].bool()
+    places = t[f"{p}pred_keypoints"][..., :136].unflatten(-1, (68, 2))
+    prediction = PosePrediction(
+        logits=t[f"{p}pred_logits"][..., : text_mask.shape[1]],
+        boxes=t[f"{p}pred_boxes"],
+        valid=torch.ones(t[f"{p}pred_boxes"].shape[:2], dtype=torch.bool),
+        keypoints=None if case["zero_keypoints"] else places,
+    )
+    empty = torch.zeros(units, 0, 1)
+    outputs = PoseOutputs(
+        layers=(prediction,),
+        encoder=prediction,
+        tokens=TokenPrediction(logits=empty, centres=empty, mask=empty.bool()),
+        noisy=(),
+        noise=None,
+        text_mask=text_mask,
+        states=(),
+        guides=(),
+        first_boxes=prediction.boxes,
+        vision=empty,
+        text=empty,
+        keypoint_mask=torch.ones(units, 68, dtype=torch.bool),
+    )
+    truths = [
+        PoseTargets(
+            boxes=t[f"{p}target.{b}.boxes"],
+            class_ids=t[f"{p}target.{b}.class_labels"],
+            keypoints=t[f"{p}target.{b}.keypoints"][:, :136].unflatten(1, (68, 2)),
+            visible=t[f"{p}target.{b}.keypoints"][:, 136:].bool(),
+            areas=t[f"{p}target.{b}.area"],
+            sigmas=t["oks.sigmas"],
+        )
+        for b in range(units)
+    ]
+    config = PoseConfig(
+        class_cost=case["cost_class"],
+        box_cost=case["cost_bbox"],
+        giou_cost=case["cost_giou"],
+        keypoint_cost=case["cost_keypoints"],
+        oks_cost=case["cost_oks"],
+    )
+    return outputs, truths, PoseCriterion(config, Quirks.published())
+
+
+@each_pose_loss
+def test_costs_and_assignments_of_poses(golden, case):
+    t = tensors(golden)
+    said, wanted, judge = pose_case(t, case)
+    truths = PoseTruths.of(wanted, said.keypoint_mask)
+    for b, cost in enumerate(judge.costs(said.layers[0], truths)):
+        assert_close(cost, t[f"{case['prefix']}match.{b}.cost"], f"cost {b}")
+    pairs = judge.match(said.layers[0], truths)
+    start = 0
+    for b, count in enumerate(truths.counts):
+        chosen = pairs.units == b
+        assert torch.equal(pairs.queries[chosen], t[f"{case['prefix']}match.{b}.pred"])
+        assert torch.equal(pairs.truths[chosen] - start, t[f"{case['prefix']}match.{b}.target"])
+        start += count
+
+
+@each_pose_loss
+def test_losses_of_poses(golden, case):
+    t = tensors(golden)
+    said, wanted, judge = pose_case(t, case)
+    terms = judge(said, wanted)
+    for ours, theirs in (*list(NAMES.items())[:3], ("keypoints", "loss_keypoints"), ("oks", "loss_oks")):
+        if theirs in case["losses"] and ours in terms:
+            assert_close(terms[ours], t[f"{case['prefix']}loss.{theirs}"], theirs)

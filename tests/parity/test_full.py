@@ -148,6 +148,7 @@ def build(golden: Golden, **changed: bool) -> VisionLLMForConditionalGeneration:
     ids = {token: raw["fixture"]["token_ids"][key] for token, key in zip(TOKENS, KEYS, strict=True)}
     config = config_from_published(raw, token_ids=ids, quirks=replace(Quirks.published(), **changed))
     config.decoders["detection"]["denoise_queries"] = raw["fixture"]["dn"]
+    config.decoders["pose"]["backbone"] |= raw["fixture"]["swin_unipose"]
     model = VisionLLMForConditionalGeneration(config)
     model.load_state_dict(state_from_published(golden.weights, config))
     return model.eval()

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.parity.golden import GRADIENT_TOLERANCE, Golden, assert_close, indexed, sets
+from tests.parity.golden import GRADIENT_TOLERANCE, Golden, StoredDraws, assert_close, indexed, sets
 from visionllm.config.quirks import Quirks
 from visionllm.decoders.detection import DetectionDecoder, DetectionOutputs
 from visionllm.nn.position import grid_embedding
@@ -21,25 +21,6 @@ from visionllm.weights.published_detection import (
 
 KINDS = {"ce": "class", "class": "class", "bbox": "box", "giou": "giou", "mask": "mask", "dice": "dice"}
 PARTS = {"enc": "encoder", "dn": "noisy"}
-
-
-class StoredDraws(Draws):
-    """Replays the random numbers of the published run."""
-
-    def __init__(self, stored: list[Tensor]) -> None:
-        super().__init__()
-        self.stored = iter(stored)
-
-    def uniform(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
-        return self._next(shape)
-
-    def integers(self, high: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
-        return self._next(shape).long()
-
-    def _next(self, shape: tuple[int, ...]) -> Tensor:
-        value = next(self.stored)
-        assert tuple(value.shape) == shape
-        return value
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,11 @@ import torch
 from torch import Tensor
 
 from tests.parity.golden import Golden, assert_close, sets
+from visionllm.decoders.base.outputs import TokenPrediction
 from visionllm.decoders.detection import DetectionOutputs, Prediction
-from visionllm.decoders.detection.outputs import TokenPrediction
 from visionllm.decoders.detection.postprocess import detections
+from visionllm.decoders.pose import PoseOutputs, PosePrediction
+from visionllm.decoders.pose.postprocess import poses
 from visionllm.types.requests import Options
 from visionllm.types.results import Detections
 from visionllm.types.tensors import ImageBatch, Queries
@@ -120,3 +122,51 @@ def test_the_best_instance_of_each_prompt(golden, case):
             assert_close(torch.from_numpy(best.scores), t["prompt.scores"][group, None], "score")
             assert_close(torch.from_numpy(best.boxes), inside(t["prompt.boxes"][group, None], result.size_hw), "box")
             assert_same_masks(best, t["prompt.masks"][group, None])
+
+
+@pytest.mark.parametrize(
+    ("golden", "case"),
+    [pytest.param(g, c, id=f"{g}-{c['prefix']}") for g in sets("postprocess") for c in g.json("cases.json")["pose"]],
+)
+def test_poses_above_a_threshold(golden, case):
+    t = tensors(golden, case)
+    units, groups, named = case["batch"], case["num_classes"], case["num_body_points"]
+    places = t["pred_keypoints"][..., : 2 * named].unflatten(-1, (named, 2))
+    last = PosePrediction(
+        logits=t["pred_logits"][..., :groups],
+        boxes=t["pred_boxes"],
+        valid=torch.ones(t["pred_boxes"].shape[:2], dtype=torch.bool),
+        keypoints=places,
+    )
+    empty = torch.zeros(units, 0, groups)
+    outputs = PoseOutputs(
+        layers=(last,),
+        encoder=last,
+        tokens=TokenPrediction(logits=empty, centres=empty, mask=empty.bool()),
+        noisy=(),
+        noise=None,
+        text_mask=torch.ones(units, groups, dtype=torch.bool),
+        states=(),
+        guides=(),
+        first_boxes=last.boxes,
+        vision=empty,
+        text=empty,
+        keypoint_mask=torch.ones(units, named, dtype=torch.bool),
+    )
+    sizes = torch.tensor([size[:2] for size in case["target_sizes"]])
+    images = ImageBatch(
+        pixel_values=torch.zeros(units, 3, 8, 8),
+        pixel_mask=torch.ones(units, 8, 8, dtype=torch.bool),
+        sizes_hw=sizes,
+        resized_hw=sizes,
+    )
+    labels = torch.tensor([case["id_mapping"][str(group)] for group in range(groups)])
+    for threshold in case["thresholds"]:
+        results = poses(outputs, images, Options(max_instances=case["topk"]), threshold)
+        for b, result in enumerate(results):
+            name = f"pose_thr{threshold}.{b}"
+            assert torch.equal(labels[torch.from_numpy(result.class_ids)], t[f"{name}.labels"])
+            assert_close(torch.from_numpy(result.scores), t[f"{name}.scores"], "scores")
+            assert_close(torch.from_numpy(result.boxes), inside(t[f"{name}.boxes"], result.size_hw), "boxes")
+            published = t[f"{name}.keypoints"].unflatten(1, (named, 3))[..., :2]
+            assert_close(torch.from_numpy(result.keypoints), published, "keypoints")

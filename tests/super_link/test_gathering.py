@@ -71,6 +71,22 @@ def test_objects_belong_to_the_pose_decoder_in_a_turn_that_asks_for_poses():
     assert units == [("pose", 0, 1, (0, 6)), ("detection", 0, 2, (12,))]
 
 
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        pytest.param([*D, STOP, *P, COMMA, *P], [("pose", 0, 1, (0, 6, 12))], id="two-sentences"),
+        pytest.param([*D, STOP, *P, STOP, *P], [("pose", 0, 1, (0, 6, 12))], id="keypoints-in-two-sentences"),
+        pytest.param(
+            [*D, STOP, *P, STOP, *D, *P],
+            [("pose", 0, 1, (0, 6)), ("pose", 0, 1, (12, 17))],
+            id="other-objects-with-their-own",
+        ),
+    ],
+)
+def test_objects_and_their_keypoints_may_stand_in_several_sentences(row: list[int], expected: list[Any]):
+    assert units_of([row], both=True) == expected
+
+
 def test_without_a_pose_decoder_objects_are_detected():
     assert units_of([[*D, TXT, *P]]) == [("detection", 0, 1, (0,))]
 

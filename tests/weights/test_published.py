@@ -46,7 +46,7 @@ def test_the_release_has_the_sizes_that_are_known_of_it(config: VisionLLMConfig)
     )
     assert (config.vision_layer, config.region_levels, config.projector) == (-2, [-3, -2, -1], {"kind": "mlp2x_gelu"})
     assert config.text_config.rope_parameters == {"rope_type": "default", "rope_theta": 10000.0}
-    assert config.decoders["detection"]["object_queries"] == 900
+    assert config.decoders["detection"]["object_queries"] == config.decoders["pose"]["object_queries"] == 900
     assert config.quirks == Quirks.published()
 
 
@@ -70,7 +70,7 @@ def test_names_there_and_back_keep_every_number():
     ours = state_from_published(weights, config)
     back = state_to_published(ours, config)
     assert all(torch.equal(tensor, weights[name]) for name, tensor in back.items())
-    left = {n for n in weights.keys() - back.keys() if not n.startswith(("unipose.", "sd.", "ip2p."))}
+    left = {n for n in weights.keys() - back.keys() if not n.startswith(("sd.", "ip2p."))}
     assert all(name.endswith(("relative_position_index", "position_ids", "inv_freq")) for name in left)
     assert torch.equal(ours["super_link.tables.det.weight"], weights["emb_embeddings_det.weight"])
     assert torch.equal(
@@ -80,16 +80,16 @@ def test_names_there_and_back_keep_every_number():
 
 def test_parts_that_the_release_lacks_are_left_out():
     raw, weights = small()
-    raw |= {"use_gdino": False, "use_region_encoder": False}
+    raw |= {"use_gdino": False, "use_unipose": False, "use_region_encoder": False}
     config = config_from_published(raw, token_ids=released_token_ids(40))
     ours = state_from_published(weights, config)
     assert not [name for name in ours if name.startswith(("decoders.", "region_encoder."))]
     model = VisionLLMForConditionalGeneration(config)
     model.load_state_dict(ours)
-    assert not [name for name in state_to_published(ours, config) if name.startswith("gdino.")]
+    assert not [name for name in state_to_published(ours, config) if name.startswith(("gdino.", "unipose."))]
 
 
-@pytest.mark.parametrize("name", ["nonsense.weight", "gdino.nonsense.weight"])
+@pytest.mark.parametrize("name", ["nonsense.weight", "gdino.nonsense.weight", "unipose.nonsense.weight"])
 def test_an_unknown_published_name_is_refused(name: str):
     raw, _ = small()
     config = config_from_published(raw, token_ids=released_token_ids(40))

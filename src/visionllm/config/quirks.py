@@ -20,6 +20,10 @@ class Quirks:
         denoise_flip_to_padding: A flipped label of a denoising query may be a padded query group.
         no_negatives_without_truth: A batch without any truth has no class loss at all, so that pictures with nothing to
             find teach nothing.
+        keypoint_groups_leak: Without denoising queries, the mask among the pose decoder's queries is built for groups
+            of one query too few, so that a group sees the end of the one before it; and the keypoints of every unit
+            are filled up to the most there may be, although only those that were asked for mean something.
+        keypoint_extents_never_learn: No gradient reaches the sizes of the places around keypoints that are looked at.
         slot_rows_sampled: Generation may write the vocabulary's own slot tokens as if they were text.
     """
 
@@ -29,6 +33,8 @@ class Quirks:
     text_mask_head_order: bool = False
     denoise_flip_to_padding: bool = False
     no_negatives_without_truth: bool = False
+    keypoint_groups_leak: bool = False
+    keypoint_extents_never_learn: bool = False
     slot_rows_sampled: bool = False
 
     @classmethod

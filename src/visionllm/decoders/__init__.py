@@ -2,5 +2,6 @@
 
 from visionllm.decoders.base import Decoder
 from visionllm.decoders.detection import DetectionDecoder
+from visionllm.decoders.pose import PoseDecoder
 
-__all__ = ["Decoder", "DetectionDecoder"]
+__all__ = ["Decoder", "DetectionDecoder", "PoseDecoder"]

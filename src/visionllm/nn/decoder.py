@@ -124,17 +124,21 @@ class DeformableDecoder(nn.Module):
             For each layer, the normalised states float[B, N, D], the predicted boxes float32[B, N, 4], and the boxes
             that guide the next layer, float32[B, N, 4].
         """
-        share = memory.real_share.repeat(1, 1, 2)[:, None]
-        finest = memory.finest_share.repeat(1, 2)[:, None]
         states, predictions, guides = [], [], []
         guide = boxes
         for layer in self.layers:
             guide = guide.detach()
             base = inverse_sigmoid(guide, self.eps)
-            positions = self.position_head(box_embedding(guide * finest, x.shape[-1] // 2).to(x.dtype))
-            x = layer(x, positions, guide[:, :, None] * share, memory, visible)
+            x = self.step(layer, x, guide, memory, visible)
             states.append(self.norm(x))
             predictions.append(torch.sigmoid(self.box_head(states[-1]).float() + base))
             guide = torch.sigmoid(self.box_head(x).float() + base)
             guides.append(guide)
         return states, predictions, guides
+
+    def step(self, layer: nn.Module, x: Tensor, guide: Tensor, memory: Memory, visible: Tensor | None) -> Tensor:
+        """Return float[B, N, D], the object queries after one layer that was guided by boxes float[B, N, 4]."""
+        finest = memory.finest_share.repeat(1, 2)[:, None]
+        positions = self.position_head(box_embedding(guide * finest, x.shape[-1] // 2).to(x.dtype))
+        share = memory.real_share.repeat(1, 1, 2)[:, None]
+        return layer(x, positions, guide[:, :, None] * share, memory, visible)

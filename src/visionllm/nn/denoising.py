@@ -19,12 +19,14 @@ class NoisySettings:
         label_noise: Twice the rate at which a query gets a random label.
         box_noise: Largest shift of a box's corners, in half box sizes; negatives are shifted by up to twice as much.
         flip_to_padding: A random label may be a padded query group.
+        eps: Clamp of the inverse sigmoid of the boxes.
     """
 
     queries: int = 100
     label_noise: float = 0.5
     box_noise: float = 1.0
     flip_to_padding: bool = False
+    eps: float = 1e-5
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -105,7 +107,7 @@ def noisy_queries(
     shifted = _shift(torch.cat(list(boxes)).repeat(2 * groups, 1), negative, settings.box_noise, draws)
     total = 2 * groups * most
     content = text.new_zeros(len(counts), total, text.shape[-1]).index_put((units, slots), text[units, labels])
-    logits = shifted.new_zeros(len(counts), total, 4).index_put((units, slots), inverse_sigmoid(shifted))
+    logits = shifted.new_zeros(len(counts), total, 4).index_put((units, slots), inverse_sigmoid(shifted, settings.eps))
     return NoisyQueries(content=content, boxes=logits, groups=groups, truths=most, counts=counts)
 
 

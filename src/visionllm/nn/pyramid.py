@@ -26,7 +26,7 @@ class Pyramid(Batch):
         shapes: (height, width) of each level.
         real_wh: float32[B, L, 2]. (width, height) of the real cells of each level.
         finest_hw: int[B, 2]. (height, width) of the finest level on each picture's own canvas.
-        pixels: float[B, C, h, w]. The map that feeds only the pixel decoder.
+        pixels: float[B, C, h, w]. The map for the pixel decoder.
         pixels_hw: int[B, 2]. (height, width) of that map on each picture's own canvas.
         stride: Pixels of the picture a cell of `pixels`.
     """
@@ -86,7 +86,8 @@ class FeaturePyramid(nn.Module):
 
     Args:
         backbone: Configuration of the backbone.
-        pixel_stage: The stage that feeds only the pixel decoder.
+        pixel_stage: The stage that feeds only the pixel decoder; None where all stages feed the encoder, and the finest
+            one is kept for a pixel decoder too.
         width: Width D of the tokens.
         levels: Number of levels; those beyond the backbone's stages are stride-2 convolutions.
         size_divisor: A picture's own canvas is its size, rounded up to a multiple of this.
@@ -99,7 +100,7 @@ class FeaturePyramid(nn.Module):
         self,
         backbone: Mapping[str, Any],
         *,
-        pixel_stage: str,
+        pixel_stage: str | None,
         width: int,
         levels: int,
         size_divisor: int = 32,
@@ -109,7 +110,7 @@ class FeaturePyramid(nn.Module):
     ) -> None:
         super().__init__()
         self.backbone = Backbone(backbone, freeze_norm=freeze_norm)
-        self.pixel_stage = pixel_stage
+        self.pixel_stage = pixel_stage or self.backbone.stages[0]
         self.stages = [stage for stage in self.backbone.stages if stage != pixel_stage]
         widths = [self.backbone.channels[stage] for stage in self.stages]
         self.projections = nn.ModuleList(self._projection(nn.Conv2d(c, width, 1)) for c in widths)

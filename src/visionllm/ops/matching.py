@@ -29,12 +29,13 @@ def class_cost(logits: Tensor, class_ids: Tensor, *, alpha: float = 0.25, gamma:
     return positive - negative
 
 
-def box_costs(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
+def box_costs(boxes: Tensor, truth: Tensor, *, eps: float = 1e-7) -> tuple[Tensor, Tensor]:
     """Return the L1 distance and the negated generalised overlap of all pairs.
 
     Args:
         boxes: float[..., N, 4]. (cx, cy, w, h).
         truth: float[..., T, 4]. (cx, cy, w, h).
+        eps: Added to the denominators of the overlap.
 
     Returns:
         Two float[..., N, T].
@@ -43,7 +44,7 @@ def box_costs(boxes: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     (tensor([[0.5000]]), tensor([[-0.5000]]))
     """
     distance = torch.cdist(boxes, truth, p=1)
-    overlap = generalised_iou(to_corners(boxes).unsqueeze(-2), to_corners(truth).unsqueeze(-3), eps=1e-7)
+    overlap = generalised_iou(to_corners(boxes).unsqueeze(-2), to_corners(truth).unsqueeze(-3), eps=eps)
     return distance, -overlap
 
 

@@ -47,7 +47,8 @@ def find_units(inputs: ModelInputs, config: VisionLLMConfig) -> list[Unit]:
     """Find what a batch routes, in the order of the rows and of their tokens.
 
     A group whose slots are cut off or out of order is dropped. Groups of one decoder in one turn are one unit until a
-    sentence ends or a group of another decoder comes between. Groups of a decoder that the model lacks are left out.
+    sentence ends or a group of another decoder comes between; objects and the keypoints asked of them may stand in
+    several sentences, until the next objects. Groups of a decoder that the model lacks are left out.
 
     Raises:
         ValueError: If a routed turn has no decoder image.
@@ -61,12 +62,19 @@ def find_units(inputs: ModelInputs, config: VisionLLMConfig) -> list[Unit]:
         if runs:
             last_owner, run = runs[-1]
             last = run[-1]
-            if (last_owner, last.row, last.turn, last.sentence) == (owner, group.row, group.turn, group.sentence):
+            if (last_owner, last.row, last.turn) == (owner, group.row, group.turn) and _goes_on(last, group, owner):
                 run.append(group)
                 continue
         runs.append((owner, [group]))
     turn_images = inputs.turn_images.tolist()
     return [_unit(owner, run, turn_images, config) for owner, run in runs if owner in config.decoders]
+
+
+def _goes_on(last: _Group, group: _Group, owner: str) -> bool:
+    """Tell whether a group belongs to the unit of the group before it, of the same turn and decoder."""
+    if last.sentence == group.sentence:
+        return True
+    return owner == "pose" and (last.route.token, group.route.token) != ("[POSE]", "[DET]")
 
 
 def _unit(owner: str, run: Sequence[_Group], turn_images: list[list[int]], config: VisionLLMConfig) -> Unit:

@@ -2,9 +2,21 @@
 
 from visionllm.types.regions import Box, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
-from visionllm.types.results import Answer, Detections, FinishReason, Instance, Result, merge_detections, run_lengths
+from visionllm.types.results import (
+    Answer,
+    Detections,
+    FinishReason,
+    Instance,
+    Keypoint,
+    Pose,
+    Poses,
+    Result,
+    merge_detections,
+    run_lengths,
+)
 from visionllm.types.routes import Route
 from visionllm.types.samples import DetectionTruth, Sample
+from visionllm.types.skeletons import Skeleton
 
 __all__ = [
     "Answer",
@@ -13,6 +25,7 @@ __all__ = [
     "Detections",
     "FinishReason",
     "Instance",
+    "Keypoint",
     "Mark",
     "Mask",
     "Message",
@@ -21,6 +34,8 @@ __all__ = [
     "Picture",
     "Point",
     "Polygon",
+    "Pose",
+    "Poses",
     "Region",
     "Request",
     "Result",
@@ -29,6 +44,7 @@ __all__ = [
     "Routed",
     "Sample",
     "Scribble",
+    "Skeleton",
     "ask",
     "merge_detections",
     "run_lengths",

@@ -106,15 +106,41 @@ class Queries(Batch):
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class DetectionTargets(Batch):
-    """What the detector should find for one unit.
+class BoxTargets(Batch):
+    """The objects that should be found for one unit.
 
     Attributes:
         boxes: float[N, 4]. (cx, cy, w, h), each in [0, 1] of the unpadded picture.
-        class_ids: int[N]. Index of the query group that each box belongs to.
-        masks: bool[N, h, w] at the size of the resized, unpadded picture, or None.
+        class_ids: int[N]. Index, among the query groups that name objects, of the one that each box belongs to.
     """
 
     boxes: Tensor
     class_ids: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DetectionTargets(BoxTargets):
+    """What the detector should find for one unit.
+
+    Attributes:
+        masks: bool[N, h, w] at the size of the resized, unpadded picture, or None.
+    """
+
     masks: Tensor | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PoseTargets(BoxTargets):
+    """What the pose decoder should find for one unit with P keypoint groups.
+
+    Attributes:
+        keypoints: float[N, P, 2]. (x, y), each in [0, 1] of the unpadded picture; any number where not visible.
+        visible: bool[N, P]. True on keypoints that should be found.
+        areas: float[N]. Area of each object, in [0, 1] of the unpadded picture.
+        sigmas: float[P]. How far off each keypoint may be, as a share of the object's size.
+    """
+
+    keypoints: Tensor
+    visible: Tensor
+    areas: Tensor
+    sigmas: Tensor

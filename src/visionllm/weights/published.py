@@ -10,13 +10,15 @@ import torch
 from torch import Tensor
 
 from visionllm.config import Quirks, VisionLLMConfig
-from visionllm.config.strict import pretrained_keys
+from visionllm.config.pose import PoseConfig
+from visionllm.config.strict import build, pretrained_keys
 from visionllm.types import Route
 from visionllm.weights.published_detection import (
     detection_config_from_published,
     detection_from_published,
     detection_to_published,
 )
+from visionllm.weights.published_pose import pose_config_from_published, pose_from_published, pose_to_published
 
 # One row a part: the beginning of the published name, and of ours.
 NAMES = (
@@ -29,8 +31,9 @@ NAMES = (
     ("emb_embeddings_gen.", "super_link.tables.gen."),
     ("emb_embeddings_edit.", "super_link.tables.edit."),
 )
-DETECTOR = ("gdino.", "decoders.detection.")
-OTHER_DECODERS = ("unipose.", "sd.", "ip2p.")
+DECODERS = {"detection": "gdino.", "pose": "unipose."}
+"""The beginning of the published names of each decoder."""
+OTHER_DECODERS = ("sd.", "ip2p.")
 
 TOKENS = [
     "[PAD]",
@@ -134,7 +137,7 @@ def config_from_published(
         token_ids=ids,
         sentence_end_ids=sentence_end_ids,
         never_sampled_ids=() if quirks.slot_rows_sampled else [ids[token] for token in SLOT_TOKENS],
-        decoders={"detection": _detector(raw["gdino_config"])} if raw["use_gdino"] else {},
+        decoders=_decoders(raw),
         quirks=quirks,
     )
 
@@ -149,8 +152,13 @@ def _nested(raw: Mapping[str, Any], architecture: str, model_type: str) -> dict[
     return plain | {"model_type": model_type}
 
 
-def _detector(raw: Mapping[str, Any]) -> dict[str, Any]:
-    return vars(detection_config_from_published({**DETECTOR_DEFAULTS, **raw}))
+def _decoders(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    found = {}
+    if raw["use_gdino"]:
+        found["detection"] = vars(detection_config_from_published({**DETECTOR_DEFAULTS, **raw["gdino_config"]}))
+    if raw.get("use_unipose", False):
+        found["pose"] = vars(pose_config_from_published(raw["unipose_config"]))
+    return found
 
 
 def state_from_published(state: Mapping[str, Tensor], config: VisionLLMConfig) -> dict[str, Tensor]:
@@ -160,12 +168,13 @@ def state_from_published(state: Mapping[str, Tensor], config: VisionLLMConfig) -
         ValueError: If a name is unknown.
     """
     ours: dict[str, Tensor] = {}
-    theirs, mine = DETECTOR
-    detector = {name.removeprefix(theirs): tensor for name, tensor in state.items() if name.startswith(theirs)}
-    if "detection" in config.decoders:
-        ours |= {mine + name: tensor for name, tensor in detection_from_published(detector).items()}
+    rename = {"detection": detection_from_published, "pose": pose_from_published}
+    for decoder, theirs in DECODERS.items():
+        if decoder in config.decoders:
+            part = {name.removeprefix(theirs): tensor for name, tensor in state.items() if name.startswith(theirs)}
+            ours |= {f"decoders.{decoder}.{name}": tensor for name, tensor in rename[decoder](part).items()}
     for name, tensor in state.items():
-        if name.startswith((theirs, *OTHER_DECODERS)) or name.endswith(("position_ids", "inv_freq")):
+        if name.startswith((*DECODERS.values(), *OTHER_DECODERS)) or name.endswith(("position_ids", "inv_freq")):
             continue
         renamed = _rename(name, NAMES)
         if renamed is None:
@@ -182,14 +191,19 @@ def state_to_published(state: Mapping[str, Tensor], config: VisionLLMConfig) -> 
     Raises:
         ValueError: If a name is unknown there.
     """
-    theirs, mine = DETECTOR
     published: dict[str, Tensor] = {}
-    detector = {name.removeprefix(mine): tensor for name, tensor in state.items() if name.startswith(mine)}
-    if detector:
-        layers = int(config.decoders["detection"]["decoder_layers"])
-        published |= {theirs + name: tensor for name, tensor in detection_to_published(detector, layers).items()}
+    for decoder, theirs in DECODERS.items():
+        mine = f"decoders.{decoder}."
+        part = {name.removeprefix(mine): tensor for name, tensor in state.items() if name.startswith(mine)}
+        if part and decoder == "detection":
+            renamed = detection_to_published(part, int(config.decoders[decoder]["decoder_layers"]))
+        elif part:
+            renamed = pose_to_published(part, build(PoseConfig, config.decoders[decoder], f"config.decoders.{decoder}"))
+        else:
+            continue
+        published |= {theirs + name: tensor for name, tensor in renamed.items()}
     for name, tensor in state.items():
-        if name.startswith(mine):
+        if name.startswith(tuple(f"decoders.{decoder}." for decoder in DECODERS)):
             continue
         renamed = _rename(name, [(ours, left) for left, ours in NAMES])
         if renamed is None:

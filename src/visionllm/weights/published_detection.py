@@ -1,16 +1,13 @@
 """Names of the published detector's parameters, and ours."""
 
-import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from visionllm.config.detection import DetectionConfig
+from visionllm.weights.names import NameMap
 
-# One row a parameter or module: the published name, ours. `#` stands for a number that both share, `*` for the rest of
-# the name; `~` stands for a number that only the published name has, because its modules are copies of one.
 NAMES = (
     ("patch2query.*", "query_projection.*"),
     ("mask_embed.~.*", "mask_head.*"),
@@ -106,7 +103,11 @@ PACKED = (
     ("model.encoder.layers.#.text_enhancer_layer.self_attn.in_proj_", "encoder.layers.#.text.attention."),
 )
 PARTS = ("query", "key", "value")
-DERIVED = "relative_position_index"
+MAP = NameMap(
+    part="detector",
+    rows=(*NAMES, *((BACKBONE + theirs, NETWORK + ours) for theirs, ours in SWIN_NAMES)),
+    packed=tuple((f"{theirs}*", tuple(f"{ours}{part}.*" for part in PARTS)) for theirs, ours in PACKED),
+)
 
 
 def detection_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -118,20 +119,7 @@ def detection_from_published(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     Raises:
         ValueError: If a name is unknown.
     """
-    ours: dict[str, Tensor] = {}
-    for name, tensor in state.items():
-        if name.endswith(DERIVED):
-            continue
-        if packed := _rename(name, [(f"{p}*", f"{o}*") for p, o in PACKED]):
-            stem, _, kind = packed.rpartition(".")
-            for part, rows in zip(PARTS, tensor.chunk(3), strict=True):
-                ours[f"{stem}.{part}.{kind}"] = rows
-            continue
-        renamed = _rename(name, _rows())
-        if renamed is None:
-            raise ValueError(f"expected a parameter of the published detector, got {name}")
-        ours[renamed] = tensor
-    return ours
+    return MAP.to_ours(state)
 
 
 def detection_to_published(state: Mapping[str, Tensor], decoder_layers: int) -> dict[str, Tensor]:
@@ -144,22 +132,7 @@ def detection_to_published(state: Mapping[str, Tensor], decoder_layers: int) -> 
     Raises:
         ValueError: If a name is unknown.
     """
-    published: dict[str, Tensor] = {}
-    packed = [(f"{ours}{part}.*", f"{theirs}*") for theirs, ours in PACKED for part in PARTS]
-    for name, tensor in state.items():
-        if merged := _rename(name, packed):
-            if merged not in published:  # query comes first, and stands for its siblings
-                siblings = [state[re.sub(r"\.(query|key|value)\.", f".{part}.", name)] for part in PARTS]
-                published[merged] = torch.cat(siblings)
-            continue
-        found = [_rename(name, [(ours, theirs)]) for theirs, ours in _rows()]
-        names = [theirs for theirs in found if theirs is not None]
-        if not names:
-            raise ValueError(f"expected a parameter of the detector, got {name}")
-        for theirs in names:
-            copies = range(decoder_layers) if "~" in theirs else range(1)
-            published |= {theirs.replace("~", str(i)): tensor for i in copies}
-    return published
+    return MAP.to_published(state, {"": decoder_layers})
 
 
 def detection_config_from_published(raw: Mapping[str, Any]) -> DetectionConfig:
@@ -207,19 +180,3 @@ def detection_config_from_published(raw: Mapping[str, Any]) -> DetectionConfig:
         dice_weight=raw["dice_weight"],
         focal_alpha=raw["focal_alpha"],
     )
-
-
-def _rows() -> list[tuple[str, str]]:
-    """Return all rows (published, ours)."""
-    return [*NAMES, *((BACKBONE + theirs, NETWORK + ours) for theirs, ours in SWIN_NAMES)]
-
-
-def _rename(name: str, rows: Iterable[tuple[str, str]]) -> str | None:
-    """Return the name on the right of the first row whose left side fits, or None."""
-    for left, right in rows:
-        pattern = re.escape(left).replace(r"\#", r"(\d+)").replace(r"\*", "(.+)").replace(r"\~", r"\d+")
-        if match := re.fullmatch(pattern, name):
-            for piece in match.groups():
-                right = re.sub(r"[#*]", piece, right, count=1)
-            return right
-    return None

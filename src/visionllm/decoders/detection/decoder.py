@@ -1,6 +1,5 @@
 """The detection decoder: query groups and pixels to boxes and masks."""
 
-import math
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
@@ -9,27 +8,22 @@ from torch import Tensor, nn
 
 from visionllm.config.detection import DetectionConfig
 from visionllm.config.quirks import Quirks
-from visionllm.decoders.base import Decoder
+from visionllm.decoders.base.grounded import GroundedDecoder, decoder_sizes
 from visionllm.decoders.detection.criterion import DetectionCriterion
-from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction, TokenPrediction
+from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction
 from visionllm.decoders.detection.postprocess import detections
-from visionllm.nn.decoder import DecoderSizes, DeformableDecoder, Memory
-from visionllm.nn.denoising import NoisyQueries, NoisySettings, noisy_queries
-from visionllm.nn.encoder import EncoderContext, EncoderSizes, FusionEncoder
+from visionllm.nn.decoder import DeformableDecoder, Memory
+from visionllm.nn.denoising import NoisyQueries
 from visionllm.nn.mlp import MLP
 from visionllm.nn.pixel_decoder import PixelDecoder
-from visionllm.nn.position import sine_embedding
-from visionllm.nn.proposals import ProposalHead, best_tokens
-from visionllm.nn.pyramid import FeaturePyramid, Pyramid
+from visionllm.nn.pyramid import Pyramid
 from visionllm.ops.draws import Draws
 from visionllm.types.requests import Options
 from visionllm.types.results import Detections
 from visionllm.types.tensors import DetectionTargets, ImageBatch, Queries, Route
 
-RARE = 0.01
 
-
-class DetectionDecoder(Decoder[DetectionTargets]):
+class DetectionDecoder(GroundedDecoder[DetectionTargets, DetectionConfig]):
     """Finds the objects that query groups ask for: a Grounding-DINO detector with masks.
 
     Args:
@@ -45,37 +39,14 @@ class DetectionDecoder(Decoder[DetectionTargets]):
     )
 
     def __init__(self, config: DetectionConfig, query_width: int, quirks: Quirks | None = None) -> None:
-        super().__init__()
-        self.config = config
-        self.quirks = quirks or Quirks()
+        super().__init__(config, query_width, quirks, pixel_stage=config.pixel_stage)
         width = config.width
-        self.pyramid = FeaturePyramid(
-            config.backbone,
-            pixel_stage=config.pixel_stage,
-            width=width,
-            levels=config.levels,
-            size_divisor=config.size_divisor,
-            temperature=config.position_temperature,
-            freeze_norm=config.freeze_norm,
-            share_canvas=self.quirks.padding_seen_by_networks,
-        )
-        self.query_projection = MLP([query_width, width, width, width])
-        self.encoder = FusionEncoder(_encoder_sizes(config))
-        self.proposals = ProposalHead(width)
-        self.decoder = DeformableDecoder(_decoder_sizes(config))
+        self.decoder = DeformableDecoder(decoder_sizes(config, self.eps))
         self.pixel_decoder = PixelDecoder(self.pyramid.backbone.channels[config.pixel_stage], width, config.mask_width)
         self.mask_head = MLP([width, width, width, config.mask_width])
         self.proposal_mask_head = MLP([width, width, width, config.mask_width])
-        self.object_queries = nn.Embedding(config.object_queries, width) if config.query_content == "learned" else None
-        scaled = config.contrast == "scaled"
-        self.contrast_scale = 1 / math.sqrt(width) if scaled else 1.0
-        self.contrast_bias = nn.Parameter(torch.tensor(math.log(RARE / (1 - RARE)))) if scaled else None
+        self.object_queries = self._learned_queries()
         self.criterion = DetectionCriterion(config, self.quirks)
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """The type of the parameters; queries and pixels are brought to it."""
-        return self.pyramid.level_embedding.dtype
 
     def forward(
         self,
@@ -100,108 +71,24 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         noise = None
         if self.training and targets is not None and self.config.denoise_queries:
             noise = self._noisy_queries(text, queries.mask, targets, draws or Draws())
-        seen = queries.mask | ~queries.mask.any(
-            1, keepdim=True
-        )  # a unit without groups must not turn the batch into NaN
-        context = EncoderContext(
-            positions=pyramid.positions,
-            references=pyramid.centres[:, :, None] * pyramid.real_share[:, None],
-            mask=pyramid.mask,
-            shapes=pyramid.shapes,
-            text_positions=self._group_positions(queries.mask),
-            text_mask=seen,
-            text_visible=self._group_visibility(queries.mask),
-        )
-        vision, read = self.encoder(pyramid.tokens, text, context)
-        memory = Memory(
-            vision=vision,
-            mask=pyramid.mask,
-            shapes=pyramid.shapes,
-            real_share=pyramid.real_share,
-            finest_share=pyramid.real_wh[:, 0] / pyramid.finest_hw.flip(1),
-            text=read,
-            text_mask=seen,
-        )
+        memory = self._read(text, queries.mask, pyramid)
         return self._decode(memory, pyramid, queries.mask, noise)
 
-    def _see(self, index: Tensor, images: ImageBatch) -> Pyramid:
-        """Return the feature pyramid of each unit's picture."""
-        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(images):
-            raise ValueError(f"expected picture indices in 0..{len(images) - 1}, got {index.tolist()}")
-        named, place = torch.unique(index, return_inverse=True)
-        chosen = images.select(named)
-        mask = chosen.pixel_values[:, 0] != 0 if self.quirks.pixel_mask_from_values else chosen.pixel_mask
-        pyramid = self.pyramid(
-            ImageBatch(
-                pixel_values=chosen.pixel_values.to(self.dtype),
-                pixel_mask=mask,
-                sizes_hw=chosen.sizes_hw,
-                resized_hw=chosen.resized_hw,
-            )
-        )
-        same = torch.equal(place, torch.arange(len(named), device=place.device))
-        return pyramid if same else pyramid.select(place)
-
-    def _noisy_queries(
-        self, text: Tensor, text_mask: Tensor, targets: Sequence[DetectionTargets], draws: Draws
-    ) -> NoisyQueries | None:
-        """Make the denoising queries of a training step."""
-        settings = NoisySettings(
-            queries=self.config.denoise_queries,
-            label_noise=self.config.denoise_label_noise,
-            box_noise=self.config.denoise_box_noise,
-            flip_to_padding=self.quirks.denoise_flip_to_padding,
-        )
-        boxes, class_ids = [t.boxes.float() for t in targets], [t.class_ids for t in targets]
-        return noisy_queries(text, text_mask, boxes, class_ids, settings, draws)
-
-    def _group_positions(self, mask: Tensor) -> Tensor:
-        """Return float[U, K, D], the embedding of each query group's place among the real ones."""
-        places = (mask.cumsum(1) - 1).masked_fill(~mask, 0)
-        return sine_embedding(places.unsqueeze(-1).float(), self.config.width).to(self.dtype)
-
-    def _group_visibility(self, mask: Tensor) -> Tensor:
-        """Return bool[U, 1 or heads, K, K]: real groups see each other, a masked one only itself."""
-        visible = mask[:, :, None] & mask[:, None]
-        visible = visible | torch.eye(mask.shape[1], dtype=torch.bool, device=mask.device)
-        if self.quirks.text_mask_head_order:
-            heads = self.config.text_heads
-            return visible.repeat(heads, 1, 1).view(len(mask), heads, *visible.shape[1:])
-        return visible.unsqueeze(1)
-
-    def _classify(self, states: Tensor, text: Tensor, text_mask: Tensor) -> Tensor:
-        """Return float[U, N, K], how well each state fits each query group."""
-        logits = states @ text.transpose(1, 2) * self.contrast_scale
-        if self.contrast_bias is not None:
-            logits = logits + self.contrast_bias
-        return logits.masked_fill(~text_mask[:, None], -torch.inf)
+    def _pixel_mask(self, images: ImageBatch) -> Tensor:
+        """Return bool[N, H, W], True on the pixels that count as real."""
+        return images.pixel_values[:, 0] != 0 if self.quirks.pixel_mask_from_values else images.pixel_mask
 
     def _decode(
         self, memory: Memory, pyramid: Pyramid, text_mask: Tensor, noise: NoisyQueries | None
     ) -> DetectionOutputs:
         """Choose object queries and refine them."""
-        proposals = self.proposals(memory.vision, pyramid)
-        token_logits = self._classify(proposals.states, memory.text, text_mask)
-        index, valid = best_tokens(token_logits.detach().amax(-1), proposals.usable, self.config.object_queries)
-
-        def chosen(x: Tensor) -> Tensor:
-            return x.gather(1, index.unsqueeze(-1).expand(-1, -1, x.shape[-1]))
-
-        first = chosen(proposals.boxes).sigmoid()
-        states = chosen(proposals.states)
-        content = states.detach()
-        if self.object_queries is not None:
-            content = states = self.object_queries.weight.expand(len(index), -1, -1)
-        encoder = Prediction(
-            logits=chosen(token_logits).masked_fill(~valid.unsqueeze(-1), -torch.inf),
-            boxes=first,
-            masks=self.proposal_mask_head(states),
-            valid=valid,
-        )
-        x, boxes, visible, noisy_count = content, first.detach(), None, 0
+        start = self._start(memory, pyramid, text_mask, self.object_queries)
+        first, valid = start.encoder.boxes, start.encoder.valid
+        encoder = Prediction(**vars(start.encoder), masks=self.proposal_mask_head(start.states))
+        x, boxes, visible, noisy_count = start.content, first.detach(), None, 0
         if noise is not None:
             x, boxes = torch.cat([noise.content, x], 1), torch.cat([noise.boxes.sigmoid(), boxes], 1)
-            visible, noisy_count = noise.visible(index.shape[1]), noise.content.shape[1]
+            visible, noisy_count = noise.visible(first.shape[1]), noise.content.shape[1]
             valid = nn.functional.pad(valid, (noisy_count, 0), value=True)
         states_by_layer, boxes_by_layer, guides = self.decoder(x, boxes, memory, visible)
         layers = [
@@ -216,7 +103,7 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         return DetectionOutputs(
             layers=tuple(_part(p, noisy_count, None) for p in layers),
             encoder=encoder,
-            tokens=TokenPrediction(logits=token_logits, centres=pyramid.centres, mask=proposals.usable),
+            tokens=start.tokens,
             noisy=() if noise is None else tuple(_part(p, 0, noisy_count) for p in layers),
             noise=noise,
             text_mask=text_mask,
@@ -248,16 +135,9 @@ class DetectionDecoder(Decoder[DetectionTargets]):
         Raises:
             ValueError: If there is not one target a unit, or a truth names a query group that is not there.
         """
-        if len(targets) != len(queries):
-            raise ValueError(f"expected {len(queries)} targets, one per unit, got {len(targets)}")
+        self._check_targets(targets, queries.mask)
         if not len(queries):
             return {}
-        for target, mask in zip(targets, queries.mask, strict=True):
-            if not torch.isin(target.class_ids, mask.nonzero()).all():
-                found = target.class_ids.tolist()
-                raise ValueError(
-                    f"expected class ids of real query groups, {mask.nonzero().flatten().tolist()}, got {found}"
-                )
         draws = Draws(generator)
         terms = self.criterion(self(queries, images, targets, draws), targets, draws)
         return {name: value * self.criterion.weight(name) for name, value in terms.items()}
@@ -304,38 +184,6 @@ def _part(prediction: Prediction, start: int, stop: int | None) -> Prediction:
         boxes=prediction.boxes[:, start:stop],
         masks=prediction.masks[:, start:stop],
         valid=prediction.valid[:, start:stop],
-    )
-
-
-def _encoder_sizes(config: DetectionConfig) -> EncoderSizes:
-    return EncoderSizes(
-        layers=config.encoder_layers,
-        width=config.width,
-        levels=config.levels,
-        points=config.encoder_points,
-        heads=config.heads,
-        ffn=config.encoder_ffn,
-        text_heads=config.text_heads,
-        text_ffn=config.text_ffn,
-        fusion_width=config.fusion_width,
-        dropout=config.dropout,
-        text_dropout=config.text_dropout,
-        fusion_dropout=config.fusion_dropout,
-        fusion_drop_path=config.fusion_drop_path,
-        layer_scale=config.layer_scale,
-    )
-
-
-def _decoder_sizes(config: DetectionConfig) -> DecoderSizes:
-    return DecoderSizes(
-        layers=config.decoder_layers,
-        width=config.width,
-        levels=config.levels,
-        points=config.decoder_points,
-        heads=config.heads,
-        ffn=config.decoder_ffn,
-        dropout=config.dropout,
-        attention_dropout=config.attention_dropout,
     )
 
 

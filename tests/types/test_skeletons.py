@@ -1,0 +1,38 @@
+import pytest
+
+from visionllm.types.skeletons import COCO_PERSON, CROWDPOSE_PERSON, SIGMA, Skeleton
+
+
+def test_known_skeletons_have_the_published_order():
+    assert COCO_PERSON.names[:7] == (
+        "nose",
+        "left eye",
+        "right eye",
+        "left ear",
+        "right ear",
+        "left shoulder",
+        "right shoulder",
+    )
+    assert len(COCO_PERSON.names) == len(COCO_PERSON.sigmas) == 17
+    assert CROWDPOSE_PERSON.names[-2:] == ("head", "neck")
+    assert len(CROWDPOSE_PERSON.names) == len(CROWDPOSE_PERSON.sigmas) == 14
+
+
+def test_any_subset_keeps_its_bones_in_its_own_order():
+    names = ["left ankle", "left knee", "nose"]
+    assert COCO_PERSON.bones_among(names) == ((1, 0),)
+    assert COCO_PERSON.bones_among([]) == ()
+    assert COCO_PERSON.sigmas_of(["left hip", "antenna"]) == (0.107, SIGMA)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"names": ("a", "a")}, "expected each keypoint once"),
+        ({"names": ("a", "b"), "bones": (("a", "c"),)}, "expected bones between keypoints"),
+        ({"names": ("a", "b"), "sigmas": (0.1,)}, "expected 2 sigmas, one per keypoint, got 1"),
+    ],
+)
+def test_a_skeleton_that_does_not_fit_is_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        Skeleton(**change)
