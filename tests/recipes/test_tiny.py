@@ -22,7 +22,7 @@ def test_every_stage_takes_over_from_stages_before_it():
         assert {source.split(":")[0] for source in stage.start.values()} <= done
         done.add(stage.name)
     names = [stage.name for stage in STAGES]
-    assert names == ["tower", "expert", "projector", "chat", "joined", "together", "decoders"]
+    assert names == ["tower", "expert", "projector", "chat", "joined", "together", "language", "decoders"]
 
 
 def test_every_family_is_trained_and_known():
