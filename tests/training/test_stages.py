@@ -43,6 +43,8 @@ def test_a_stage_that_trains_nothing_is_refused():
         ("questions", 0),
         ("units", -1),
         ("link_weight", -0.1),
+        ("words_weight", -0.1),
+        ("precision", "fp16"),
         ("warmup", 1.0),
         ("ema", 1.0),
         ("clip", 0.0),

@@ -130,3 +130,17 @@ def test_workers_make_the_same_batches(tmp_path):
     module = line()
     Trainer(stage(), module, Points(), RunOptions(folder=tmp_path / "workers", workers=1, quiet=True)).run()
     assert all(torch.equal(value, alone[name]) for name, value in distinct(module).items())
+
+
+@pytest.mark.parametrize(("precision", "dtype"), [("fp32", torch.float32), ("bf16", torch.bfloat16)])
+def test_losses_are_computed_in_the_precision_of_the_stage_and_weights_stay_whole(tmp_path, precision, dtype):
+    seen = []
+
+    class Watching(Points):
+        def losses(self, module, batch):
+            module.register_forward_hook(lambda _module, _given, output: seen.append(output.dtype))
+            return super().losses(module, batch)
+
+    _, state, _ = run(tmp_path, Watching(), stage=stage(steps=1, precision=precision))
+    assert seen[0] == dtype
+    assert all(value.dtype == torch.float32 for name, value in state.items() if name.endswith("weight"))
