@@ -185,3 +185,33 @@ def test_a_cache_is_spread_over_rows_without_being_changed(predictor):
     assert keys.shape == (3, 2, before + 4, 16)
     assert seen.cache.get_seq_length() == before
     assert spread(None, 2) is None
+
+
+PERSON = ("<det>", "person", "</det>", "[DET]", ". Keypoints: ", "<det>", "nose", "</det>", "[POSE]", ".")
+
+
+@pytest.fixture(scope="module")
+def poser():
+    return small_predictor(pose=True)
+
+
+def test_keypoints_of_an_answer_come_as_poses_with_names_and_spans(poser, monkeypatch):
+    vocabulary = poser.processor.vocabulary
+    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, *PERSON)])
+    answer = poser.ask("Mark the nose of each person.", picture(), options=EVERYTHING)
+    (poses,) = answer.poses
+    assert answer.detections is None
+    assert answer.text == "person. Keypoints: nose."
+    assert (poses.class_names, poses.keypoint_names) == (("person",), ("nose",))
+    assert 0 < len(poses) <= EVERYTHING.max_instances
+    assert answer.text[slice(*poses.spans[0])] == "person"
+    assert [part.token for part in answer.parts if isinstance(part, Routed)] == ["[DET]", "[POSE]"]
+
+
+def test_one_answer_may_find_boxes_and_another_poses(poser, monkeypatch):
+    vocabulary = poser.processor.vocabulary
+    rows = [written(vocabulary, *PERSON), written(vocabulary, *STAR)]
+    monkeypatch.setattr(core, "generate", lambda *_, **__: rows)
+    first, second = poser.answer([ask("One.", picture()), ask("Two.", picture())])
+    assert first.poses and first.detections is None
+    assert second.detections is not None and not second.poses

@@ -22,7 +22,16 @@ from visionllm.cli.options import (
     load,
     parse_regions,
 )
-from visionllm.cli.output import check_out, print_instances, print_json, print_notices, save_picture, to_json
+from visionllm.cli.output import (
+    check_out,
+    poses_to_json,
+    print_instances,
+    print_json,
+    print_notices,
+    print_poses,
+    save_picture,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -134,8 +143,10 @@ def _show(
         told = answer.to_dict()
         plain = {name: told[name] for name in ("text", "finish_reason", "tokens", "notices")}
         plain = {"question": question, "images": [str(file) for file in files]} | plain | to_json(answer.detections)
+        plain["poses"] = [poses_to_json(poses) for poses in answer.poses]
         print_json(plain | {"out": None if out is None else str(out)})
         return
     print(answer.text)
     print_instances(answer.detections)
+    print_poses(answer.poses, 1 + (0 if answer.detections is None else len(answer.detections)))
     print_notices(answer.notices, out)

@@ -11,7 +11,15 @@ from transformers import Cache
 
 from visionllm.model import EncodedPictures, join_encoded
 from visionllm.predictor.core import Core, Prepared, first_instances
-from visionllm.processing import known_class_answer, known_class_question, point_answer, point_question, refer_answer
+from visionllm.processing import (
+    known_class_answer,
+    known_class_question,
+    point_answer,
+    point_question,
+    pose_answer,
+    pose_question,
+    refer_answer,
+)
 from visionllm.processing.prompts import fill
 from visionllm.processing.regions import region_mask, split_mask
 from visionllm.types import (
@@ -22,11 +30,13 @@ from visionllm.types import (
     Options,
     Part,
     Picture,
+    Poses,
     Region,
     Request,
     ask,
     merge_detections,
 )
+from visionllm.types.skeletons import CLASS_SKELETONS
 from visionllm.types.tensors import ImageBatch, ModelInputs
 
 PASSES_AT_ONCE = 4
@@ -95,6 +105,19 @@ class Questions:
         answer = refer_answer(prompt=prompts.refer_answer)
         request = self._request(parts, replace(options or Options(), max_instances=1))
         return self.core.known(self.prepare([request], [answer]), [answer], [[phrase]])[0]
+
+    def pose(
+        self, classes: Sequence[str], keypoints: Sequence[str] | None = None, *, options: Options | None = None
+    ) -> Poses:
+        """Find objects with their keypoints; see `VisionLLM.pose`."""
+        names = check_names(classes)
+        points = check_names(keypoints_of(names) if keypoints is None else keypoints, "keypoint")
+        if "[POSE]" not in self.core.processor.vocabulary.routes:
+            raise ValueError("expected a model with a pose decoder, got one that finds no keypoints")
+        prompts = self.core.processor.config.prompts
+        answer = pose_answer(names, points, prompts)
+        request = self._request([pose_question(names, points, prompts)], options)
+        return self.core.known_poses(self.prepare([request], [answer]), [answer], [(names, points)])[0]
 
     def segment_regions(self, regions: Sequence[Region], *, options: Options | None = None) -> Detections:
         """Segment what each region points at; see `VisionLLM.segment_regions`."""
@@ -220,33 +243,52 @@ class OpenedImage(Questions):
         )
 
 
-def check_classes(classes: Sequence[str]) -> list[str]:
-    """Return class names without blanks around them.
+def check_names(names: Sequence[str], what: str = "class") -> list[str]:
+    """Return the names of classes or of something else without blanks around them.
 
     Raises:
-        ValueError: If there is no class, or one is blank or comes twice.
+        ValueError: If there is no name, or one is blank or comes twice.
     """
-    if isinstance(classes, str) or not classes:
-        raise ValueError(f"expected a list of at least one class name, got {classes!r}")
-    names = [name.strip() for name in classes]
-    for place, name in enumerate(names):
+    if isinstance(names, str) or not names:
+        raise ValueError(f"expected a list of at least one {what} name, got {names!r}")
+    clean = [name.strip() for name in names]
+    for place, name in enumerate(clean):
         if not name:
-            raise ValueError(f"expected words in class name {place}, got {classes[place]!r}")
-        if name in names[:place]:
-            raise ValueError(f"expected different class names, got {name!r} twice")
-    return names
+            raise ValueError(f"expected words in {what} name {place}, got {names[place]!r}")
+        if name in clean[:place]:
+            raise ValueError(f"expected different {what} names, got {name!r} twice")
+    return clean
+
+
+def keypoints_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the keypoints that all these classes have by themselves.
+
+    Raises:
+        ValueError: If no skeleton is known for one, or they differ.
+
+    >>> keypoints_of(["person"])[:3]
+    ('nose', 'left eye', 'right eye')
+    """
+    known = [CLASS_SKELETONS.get(name) for name in names]
+    missing = [name for name, skeleton in zip(names, known, strict=True) if skeleton is None]
+    if missing:
+        raise ValueError(f"expected the names of keypoints for {missing[0]!r}, which has none by itself, got none")
+    found = {skeleton.names for skeleton in known if skeleton is not None}
+    if len(found) != 1:
+        raise ValueError(f"expected the names of keypoints for {', '.join(names)}, whose own differ, got none")
+    return found.pop()
 
 
 def class_passes(classes: Sequence[str], most: int) -> list[list[str]]:
     """Split a list of classes into passes of at most `most`, all about equally long.
 
     Raises:
-        ValueError: As `check_classes`.
+        ValueError: As `check_names`.
 
     >>> class_passes(["star", "fish", "cup"], 2)
     [['star', 'fish'], ['cup']]
     """
-    names = check_classes(classes)
+    names = check_names(classes)
     number = -(-len(names) // most)
     size = -(-len(names) // number)
     return [names[start : start + size] for start in range(0, len(names), size)]

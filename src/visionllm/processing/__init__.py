@@ -12,6 +12,8 @@ from visionllm.processing.prompts import (
     known_class_question,
     point_answer,
     point_question,
+    pose_answer,
+    pose_question,
     refer_answer,
 )
 from visionllm.processing.targets import TrainBatch, Unit
@@ -40,6 +42,8 @@ __all__ = [
     "open_picture",
     "point_answer",
     "point_question",
+    "pose_answer",
+    "pose_question",
     "refer_answer",
     "train_tokenizer",
 ]

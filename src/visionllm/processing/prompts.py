@@ -11,7 +11,7 @@ class Prompts:
     """The prompts a model was trained with; saved along with its processor.
 
     Placeholders: `{names}` class names, `{phrase}` a referring phrase, `{regions}` and `{region}` marked regions,
-    `{routed}` the routed spans of an answer.
+    `{keypoints}` names of keypoints, `{routed}` the routed spans of an answer.
 
     Attributes:
         detect: Question for boxes of classes.
@@ -25,6 +25,8 @@ class Prompts:
         last_region: What stands between the last two regions of that question.
         point_answer: Answer for one region.
         points_answer: Answer for several regions.
+        pose: Question for keypoints; it follows `detect`, which names the objects.
+        pose_answer: Its answer, which follows `detect_answer`.
         caption: Question for a description of the picture.
         describe_region: Question for a description of one region.
 
@@ -43,13 +45,15 @@ class Prompts:
     last_region: str = " and "
     point_answer: str = "Here it is: {routed}."
     points_answer: str = "Here they are: {routed}."
+    pose: str = "Mark the {keypoints} of each."
+    pose_answer: str = "Keypoints: {routed}."
     caption: str = "What is in this picture?"
     describe_region: str = "Describe {region}."
 
     def __post_init__(self) -> None:
         needed = {"detect": "names", "segment": "names", "refer": "phrase", "point": "regions", "points": "regions"}
         needed |= {name: "routed" for name in self.__dataclass_fields__ if name.endswith("_answer")}
-        needed["describe_region"] = "region"
+        needed |= {"describe_region": "region", "pose": "keypoints"}
         for name, placeholder in needed.items():
             if getattr(self, name).count(f"{{{placeholder}}}") != 1:
                 raise ValueError(f"expected {{{placeholder}}} once in the prompt {name}, got {getattr(self, name)!r}")
@@ -67,6 +71,8 @@ PUBLISHED = Prompts(
     last_region=", ",
     point_answer="Sure, these objects are {routed}.",
     points_answer="Sure, these objects are {routed}.",
+    pose="Can you examine the image and pinpoint the keypoint locations of the {keypoints}?",
+    pose_answer="Utilizing keypoints detection, the image analysis reveals the location of {routed}.",
     caption="Provide a one-sentence caption for the provided image.",
     describe_region="Can you provide me with a brief description of {region} in the picture?",
 )
@@ -110,6 +116,31 @@ def known_class_answer(
     return fill(prompt, "routed", [Routed(name, token) for name in names])
 
 
+def pose_question(names: Sequence[str], keypoints: Sequence[str], prompts: Prompts) -> str:
+    """Return the question for keypoints of known classes.
+
+    >>> pose_question(["person"], ["nose", "left eye"], Prompts())
+    'Find every person. Mark the nose, left eye of each.'
+
+    Raises:
+        ValueError: If there is no name or no keypoint, or a blank one.
+    """
+    _check_names(keypoints, "keypoint")
+    asked = "".join(str(part) for part in fill(prompts.pose, "keypoints", keypoints))
+    return f"{known_class_question(names, prompts.detect)} {asked}"
+
+
+def pose_answer(names: Sequence[str], keypoints: Sequence[str], prompts: Prompts) -> tuple[Part, ...]:
+    """Return the answer that routes every class name and then every keypoint, in order.
+
+    Raises:
+        ValueError: If there is no name or no keypoint, or a blank one.
+    """
+    _check_names(keypoints, "keypoint")
+    objects = known_class_answer(names, prompt=prompts.detect_answer)
+    return (*objects, " ", *fill(prompts.pose_answer, "routed", [Routed(name, "[POSE]") for name in keypoints]))
+
+
 def refer_answer(token: str = "[GRD]", prompt: str = Prompts.refer_answer) -> tuple[Part, ...]:
     """Return the answer that routes the one thing a phrase means; it has no words: its label is the phrase."""
     return fill(prompt, "routed", [Routed("", token)])
@@ -137,12 +168,12 @@ def point_answer(count: int, prompts: Prompts, token: str = "[DET]") -> tuple[Pa
     return fill(prompts.point_answer if count == 1 else prompts.points_answer, "routed", routed)
 
 
-def _check_names(names: Sequence[str]) -> None:
+def _check_names(names: Sequence[str], what: str = "class") -> None:
     if isinstance(names, str) or not names:
-        raise ValueError(f"expected a list of at least one class name, got {names!r}")
+        raise ValueError(f"expected a list of at least one {what} name, got {names!r}")
     for i, name in enumerate(names):
         if not name.strip():
-            raise ValueError(f"expected words in class name {i}, got {name!r}")
+            raise ValueError(f"expected words in {what} name {i}, got {name!r}")
 
 
 def _check_regions(count: int) -> None:

@@ -1,6 +1,6 @@
 """Results as pictures: boxes, masks, keypoints and labels on the picture, the conversation beside it."""
 
-from visionllm.rendering.answers import draw_answer
+from visionllm.rendering.answers import draw_answer, draw_results
 from visionllm.rendering.canvas import Canvas
 from visionllm.rendering.detections import draw_detections
 from visionllm.rendering.poses import draw_poses, paint_poses
@@ -14,5 +14,6 @@ __all__ = [
     "draw_detections",
     "draw_poses",
     "draw_regions",
+    "draw_results",
     "paint_poses",
 ]

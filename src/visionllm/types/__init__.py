@@ -1,22 +1,13 @@
 """The nouns of the project: requests, regions, results, samples, and the tensors between the parts."""
 
+from visionllm.types.answers import Answer, FinishReason
+from visionllm.types.poses import Keypoint, Pose, Poses
 from visionllm.types.regions import Box, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
-from visionllm.types.results import (
-    Answer,
-    Detections,
-    FinishReason,
-    Instance,
-    Keypoint,
-    Pose,
-    Poses,
-    Result,
-    merge_detections,
-    run_lengths,
-)
+from visionllm.types.results import Detections, Instance, Result, merge_detections, run_lengths
 from visionllm.types.routes import Route
 from visionllm.types.samples import DetectionTruth, Sample
-from visionllm.types.skeletons import Skeleton
+from visionllm.types.skeletons import Skeleton, bones_among
 
 __all__ = [
     "Answer",
@@ -46,6 +37,7 @@ __all__ = [
     "Scribble",
     "Skeleton",
     "ask",
+    "bones_among",
     "merge_detections",
     "run_lengths",
 ]
