@@ -111,7 +111,7 @@ class GuidedAnswers:
 
 def _spans(sample: Sample, picture: WorldPicture) -> Iterator[list[WorldObject]]:
     """Yield the objects that each routed span of an answer stands for."""
-    truth = sample.truth.get("detection")
+    truth = sample.detection
     count = sum(isinstance(part, Routed) for part in sample.answer.parts)
     if truth is None:
         return

@@ -27,7 +27,7 @@ from visionllm.training.guided_answers import GuidedAnswers
 from visionllm.training.guided_attention import LAYER, GuidedAttention, LookTargets, watched
 from visionllm.training.picture_words import PictureWords
 from visionllm.types import Routed, Sample
-from visionllm.types.tensors import Queries
+from visionllm.types.tensors import DetectionTargets, Queries
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -55,7 +55,7 @@ def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim]:
     """Return what each routed span of an answer aims at: attributes in its words, or the place of one thing."""
     words = {adjective_of(word): (name, word) for name, values in ATTRIBUTES.items() for word in values}
     spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
-    truth = sample.truth.get("detection")
+    truth = sample.detection
     boxes = (
         {} if truth is None else {int(k): tuple(b) for k, b in zip(truth.class_ids, truth.boxes.tolist(), strict=True)}
     )
@@ -209,7 +209,8 @@ class TaskObjective:
         gathered = model.super_link.gather(read.last_hidden_state, inputs).get("detection")
         if gathered is None or inputs.images is None:
             return losses
-        place = {(unit.row, unit.position): i for i, unit in enumerate(batch.batch.units)}
+        own = [(i, unit) for i, unit in enumerate(batch.batch.units) if unit.decoder == "detection"]
+        place = {(unit.row, unit.position): i for i, unit in own}
         keys = zip(gathered.rows.tolist(), gathered.positions[:, 0].tolist(), strict=True)
         chosen = {u: place[key] for u, key in enumerate(keys) if key in place}
         queries = select_units(gathered, list(chosen))
@@ -221,7 +222,8 @@ class TaskObjective:
             losses["link"] = self.link_weight * link_loss(module.aims, detector, queries, batch, truth)
         if self.units:
             taken = torch.randperm(len(truth))[: self.units].tolist()
-            targets = [batch.batch.targets[truth[i]] for i in taken]
+            wanted = [batch.batch.targets[truth[i]] for i in taken]
+            targets = [target for target in wanted if isinstance(target, DetectionTargets)]
             with torch.autocast(inputs.images.pixel_values.device.type, enabled=False):  # boxes want full precision
                 losses |= detector.loss(select_units(queries, taken), inputs.images, targets)
         return losses

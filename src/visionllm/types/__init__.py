@@ -6,7 +6,7 @@ from visionllm.types.regions import Box, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
 from visionllm.types.results import Detections, Instance, Result, merge_detections, run_lengths
 from visionllm.types.routes import Route
-from visionllm.types.samples import DetectionTruth, Sample
+from visionllm.types.samples import DetectionTruth, PoseTruth, Sample, Truth
 from visionllm.types.skeletons import Skeleton, bones_among
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Point",
     "Polygon",
     "Pose",
+    "PoseTruth",
     "Poses",
     "Region",
     "Request",
@@ -36,6 +37,7 @@ __all__ = [
     "Sample",
     "Scribble",
     "Skeleton",
+    "Truth",
     "ask",
     "bones_among",
     "merge_detections",
