@@ -30,6 +30,10 @@ LANGUAGE = {
     "refer-reasoning": 0.8, "refer-nothing": 0.7, "segment-point": 0.4, "segment-scribble": 0.5,
     "segment-box": 0.5, "segment-mask": 0.6, "segment-several": 0.5, "known-classes": 0.6,
 }  # fmt: skip
+POINTED = ROUTED | {
+    "detect-nothing": 0.1, "detect-attribute": 1, "refer-nothing": 0.1, "segment-point": 0.5, "segment-scribble": 0.5,
+    "segment-box": 0.6, "segment-mask": 0.8,
+}  # fmt: skip
 KNOWN = {"known-classes": 3.0}
 
 STAGES: tuple[Stage, ...] = (
@@ -78,8 +82,8 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "together:model", "aims": "expert:aims"},
     ),
     Stage(
-        name="decoders", objective="tasks", seed=9, steps=600, pictures=12, questions=4, units=16, precision="bf16",
-        mixture=ROUTED | {"known-classes": 1.5},
+        name="decoders", objective="tasks", seed=9, steps=800, pictures=12, questions=4, units=16, precision="bf16",
+        mixture=POINTED | {"known-classes": 1.5},
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
