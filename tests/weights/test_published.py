@@ -32,7 +32,7 @@ def config() -> VisionLLMConfig:
 
 def small() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     golden = sets("full")[0]
-    return golden.json(), golden.weights
+    return golden.json() | {"use_sd": False, "use_ip2p": False}, golden.weights
 
 
 def test_the_release_has_the_sizes_that_are_known_of_it(config: VisionLLMConfig):
