@@ -77,6 +77,15 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         self.decoders = build_decoders(config)
         self.post_init()
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **options: Any) -> Any:
+        """Load a model as transformers does; what its decoders freeze stays frozen."""
+        loaded = super().from_pretrained(*args, **options)
+        model: Any = loaded[0] if isinstance(loaded, tuple) else loaded
+        for name in model.decoders:
+            model.decoder(name).freeze()
+        return loaded
+
     def _init_weights(self, module: nn.Module) -> None:
         """Leave every part as its own constructor made it."""
 

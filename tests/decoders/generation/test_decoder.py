@@ -151,16 +151,16 @@ def test_frozen_parts_do_not_learn():
 
 def test_a_size_that_the_vae_cannot_take_is_refused(example):
     decoder, queries, images, targets = example
-    with pytest.raises(ValueError, match="expected a picture size of multiples of 2 pixels.*, got 15×16"):
+    with pytest.raises(ValueError, match=r"expected a picture size of multiples of 2 pixels.*, got 15×16"):
         made(decoder, queries, size_hw=(15, 16))
     odd = [replace(t, pictures=t.pictures[..., :15, :]) for t in targets]
-    with pytest.raises(ValueError, match="expected a picture size of multiples of 2 pixels.*, got 15×24"):
+    with pytest.raises(ValueError, match=r"expected a picture size of multiples of 2 pixels.*, got 15×24"):
         decoder.loss(queries, images, odd)
 
 
 def test_an_unknown_scheduler_is_refused(example):
     decoder, queries, _, _ = example
-    with pytest.raises(ValueError, match="expected a scheduler among .*, got 'Best'"):
+    with pytest.raises(ValueError, match=r"expected a scheduler among .*, got 'Best'"):
         made(decoder, queries, scheduler="Best")
 
 

@@ -43,6 +43,10 @@ class Decoder(nn.Module, ABC, Generic[TargetT]):
     def decode(self, queries: Queries, images: ImageBatch, options: Options) -> Sequence[Result]:
         """Return one result per unit, in pixels of the original image; new pictures have pixels of their own."""
 
+    def freeze(self) -> None:
+        """Switch learning off where the configuration says so; loading weights forgets it."""
+        return
+
     @classmethod
     @abstractmethod
     def example(cls) -> tuple[Self, Queries, ImageBatch, list[TargetT]]:

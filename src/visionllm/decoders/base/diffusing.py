@@ -88,8 +88,12 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             self.empty_words = nn.Parameter(nn.init.normal_(torch.empty(1, config.tokens, config.width), std=0.02))
         self.unet, self.vae = build_unet(config), build_vae(config)
         self.schedule = NoiseSchedule(config.schedule)
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Switch learning off for the parameters that `frozen` names."""
         for name, parameter in self.named_parameters():
-            if any(fnmatchcase(name, pattern) for pattern in config.frozen):
+            if any(fnmatchcase(name, pattern) for pattern in self.config.frozen):
                 parameter.requires_grad_(False)
 
     @property
