@@ -97,10 +97,8 @@ def test_parts_that_the_release_lacks_are_left_out():
     assert not [name for name in state_to_published(ours, config) if name.startswith(("gdino.", "unipose."))]
 
 
-@pytest.mark.parametrize(
-    "name", ["nonsense.weight", "gdino.nonsense.weight", "unipose.nonsense.weight", "sd.nonsense.weight"]
-)
-def test_an_unknown_published_name_is_refused(name: str):
+@pytest.mark.parametrize("part", ["", "gdino.", "unipose.", "sd.", "ip2p."])
+def test_an_unknown_published_name_is_refused(part: str):
     config = config_from_published(released()["config"])
     with pytest.raises(ValueError, match=r"expected a parameter of the published .*, got .*nonsense\.weight"):
         state_from_published({f"{part}nonsense.weight": torch.zeros(1)}, config)
