@@ -10,23 +10,38 @@ import torch
 
 from visionllm import decoders
 from visionllm.decoders.base import Decoder
+from visionllm.decoders.base.grounded import GroundedDecoder
 from visionllm.decoders.base.postprocess import best_instances, inside_picture
 from visionllm.model.parts import find_decoder
 from visionllm.super_link.gathering import select_units
-from visionllm.types import Options
+from visionllm.types import GeneratedImages, Options
 
 NAMES = sorted({m.name for m in pkgutil.iter_modules(decoders.__path__)} - {"base"})
-each_decoder = pytest.mark.parametrize("kind", [pytest.param(find_decoder(name), id=name) for name in NAMES])
+KINDS = {name: find_decoder(name) for name in NAMES}
+each_decoder = pytest.mark.parametrize("kind", [pytest.param(kind, id=name) for name, kind in KINDS.items()])
+each_finder = pytest.mark.parametrize(
+    "kind", [pytest.param(kind, id=name) for name, kind in KINDS.items() if issubclass(kind, GroundedDecoder)]
+)
+each_viewer = pytest.mark.parametrize(
+    "kind", [pytest.param(kind, id=name) for name, kind in KINDS.items() if all(r.picture for r in kind.routes)]
+)
 
 
 @each_decoder
-def test_its_example_trains_every_parameter(kind: type[Decoder[Any]]):
+def test_its_example_trains_every_parameter_that_learns(kind: type[Decoder[Any]]):
     decoder, queries, images, targets = kind.example()
     terms = decoder.train().loss(queries, images, targets)
     assert terms
     assert all(term.shape == () and term.isfinite() for term in terms.values())
     torch.stack(list(terms.values())).sum().backward()
-    assert [name for name, p in decoder.named_parameters() if p.grad is None] == []
+    learning = {name for name, p in decoder.named_parameters() if p.requires_grad}
+    assert learning == {name for name, p in decoder.named_parameters() if p.grad is not None}
+
+
+@each_decoder
+def test_its_routes_lead_to_it(kind: type[Decoder[Any]]):
+    assert kind.routes
+    assert all(KINDS[route.decoder] is kind for route in kind.routes)
 
 
 @each_decoder
@@ -36,7 +51,8 @@ def test_one_result_a_unit_says_its_space(kind: type[Decoder[Any]]):
     assert len(results) == len(queries)
     for result in results:
         plain = result.to_dict()
-        assert "pixels of the original image" in plain["space"]
+        assert "pixels of the original image" in plain["space"] or isinstance(result, GeneratedImages)
+        assert plain["space"]
         assert plain["instances"]
 
 
@@ -45,8 +61,13 @@ def test_a_batch_gives_the_numbers_of_its_singles(kind: type[Decoder[Any]]):
     decoder, queries, images, _ = kind.example()
     together = decoder.eval().decode(queries, images, Options())
     for unit, whole in enumerate(together):
-        alone = decoder.decode(select_units(queries, [unit]), images, Options())[0].to_dict()
-        pairs = list(zip(whole.to_dict()["instances"], alone["instances"], strict=True))
+        alone = decoder.decode(select_units(queries, [unit]), images, Options())[0]
+        if isinstance(whole, GeneratedImages):
+            assert isinstance(alone, GeneratedImages)
+            for a, b in zip(whole.pictures, alone.pictures, strict=True):
+                np.testing.assert_allclose(a.astype(int), b.astype(int), atol=1)
+            continue
+        pairs = list(zip(whole.to_dict()["instances"], alone.to_dict()["instances"], strict=True))
         for a, b in pairs:
             np.testing.assert_allclose(a["box"], b["box"], atol=0.01)
             assert a["score"] == pytest.approx(b["score"], abs=1e-5)
@@ -72,7 +93,7 @@ def test_the_same_draws_give_the_same_loss(kind: type[Decoder[Any]]):
     assert losses[0] == losses[1]
 
 
-@each_decoder
+@each_finder
 def test_a_unit_without_a_truth_learns_that_there_is_nothing(kind: type[Decoder[Any]]):
     decoder, queries, images, targets = kind.example()
     empty = next(i for i, target in enumerate(targets) if not len(target.boxes))
@@ -87,7 +108,7 @@ def test_a_missing_target_is_refused(kind: type[Decoder[Any]]):
         decoder.loss(queries, images, targets[1:])
 
 
-@each_decoder
+@each_viewer
 def test_an_absent_picture_is_refused(kind: type[Decoder[Any]]):
     decoder, queries, images, _ = kind.example()
     lost = replace(queries, images=torch.full_like(queries.images, len(images)))
@@ -95,7 +116,7 @@ def test_an_absent_picture_is_refused(kind: type[Decoder[Any]]):
         decoder.decode(lost, images, Options())
 
 
-@each_decoder
+@each_finder
 def test_a_truth_of_an_absent_group_is_refused(kind: type[Decoder[Any]]):
     decoder, queries, images, targets = kind.example()
     wrong = [replace(t, class_ids=torch.full_like(t.class_ids, 9)) for t in targets]

@@ -107,6 +107,9 @@ class StoredDraws(Draws):
     def integers(self, high: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
         return self._next(shape).long()
 
+    def normal(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        return self._next(shape)
+
     def _next(self, shape: tuple[int, ...]) -> Tensor:
         value = next(self.stored)
         assert tuple(value.shape) == shape

@@ -144,7 +144,7 @@ def tensors(golden: Golden) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
 
 def build(golden: Golden, **changed: bool) -> VisionLLMForConditionalGeneration:
-    raw = golden.json()
+    raw = golden.json() | {"use_sd": False, "use_ip2p": False}  # `test_full_diffusion.py` makes pictures
     ids = {token: raw["fixture"]["token_ids"][key] for token, key in zip(TOKENS, KEYS, strict=True)}
     config = config_from_published(raw, token_ids=ids, quirks=replace(Quirks.published(), **changed))
     config.decoders["detection"]["denoise_queries"] = raw["fixture"]["dn"]

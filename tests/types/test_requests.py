@@ -16,11 +16,19 @@ from visionllm.types import Box, Mark, Message, Options, Picture, Point, Request
         ("threshold", 1.5),
         ("nms_iou", -1.0),
         ("max_instances", 0),
+        ("steps", 0),
+        ("guidance", -1.0),
+        ("image_guidance", -0.5),
     ],
 )
 def test_an_option_out_of_range_is_refused_by_name(name, value):
     with pytest.raises(ValueError, match=f"option {name} is out of range: got {value}"):
         Options(**{name: value})
+
+
+def test_a_size_of_nothing_is_refused():
+    with pytest.raises(ValueError, match=r"option size_hw is out of range: got \(0, 8\)"):
+        Options(size_hw=(0, 8))
 
 
 def test_beams_do_not_sample():

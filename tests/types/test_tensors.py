@@ -38,3 +38,9 @@ def test_a_batch_moves_as_one_with_what_it_holds():
     assert moved.images is not None and moved.images.pixel_values.device.type == "meta"
     assert moved.pixel_values is None and moved.packed
     assert inputs.input_ids.device.type == "cpu"
+
+
+def test_a_batch_without_pictures_has_none():
+    images = ImageBatch.empty()
+    assert len(images) == 0
+    assert len(images.select(torch.zeros(0, dtype=torch.long))) == 0

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from visionllm.config.grounding import GroundingConfig, Ranges, swin_tiny
+from visionllm.config.grounding import GroundingConfig, swin_tiny
+from visionllm.config.ranges import Ranges
 
 RANGES: Ranges = (
     (("mask_width", "mask_points", "mask_oversample"), 1, math.inf),

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-Ranges = tuple[tuple[tuple[str, ...], float, float], ...]
+from visionllm.config.ranges import Checked, Ranges
+
 RANGES: Ranges = (
     (("size_divisor", "width", "levels", "encoder_layers", "decoder_layers", "heads", "text_heads"), 1, math.inf),
     (("encoder_ffn", "decoder_ffn", "text_ffn", "fusion_width", "encoder_points", "decoder_points"), 1, math.inf),
@@ -31,7 +32,7 @@ def swin_tiny(first_stage: int) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroundingConfig:
+class GroundingConfig(Checked):
     """What a decoder is made of that reads pixels beside query groups; the defaults are the published 7B release's.
 
     Attributes:
@@ -134,17 +135,6 @@ class GroundingConfig:
             )
         if self.levels < len(stages):
             raise ValueError(f"expected levels >= {len(stages)}, one a backbone stage, got {self.levels}")
-
-    def _check_ranges(self, ranges: Ranges) -> None:
-        for names, low, high in ranges:
-            for name in names:
-                if not low <= getattr(self, name) <= high:
-                    limits = f"in [{low}, {high}]" if high < math.inf else f">= {low}"
-                    raise ValueError(f"expected {name} {limits}, got {getattr(self, name)}")
-
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        if getattr(self, name) not in choices:
-            raise ValueError(f"expected {name} to be one of {choices}, got {getattr(self, name)!r}")
 
     def _check_widths(self) -> None:
         for name, width, divisor in (

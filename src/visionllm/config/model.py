@@ -202,7 +202,7 @@ class VisionLLMConfig(PreTrainedConfig):
             left_out = ("transformers_version", "dtype")  # said once, for the whole
             plain[name] = {k: v for k, v in nested.items() if k not in left_out and not k.startswith("_")}
         plain["tables"] = [list(item) for item in self.tables.items()]  # JSON objects are written in alphabetical order
-        plain["routes"] = [vars(r) for r in self.routes]
+        plain["routes"] = [{k: v for k, v in vars(r).items() if (k, v) != ("picture", True)} for r in self.routes]
         plain["quirks"] = {name: True for name, on in vars(self.quirks).items() if on}
         return plain
 

@@ -4,7 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from visionllm.config.grounding import GroundingConfig, Ranges
+from visionllm.config.grounding import GroundingConfig
+from visionllm.config.ranges import Ranges
 
 RANGES: Ranges = (
     (("box_layers", "poses", "keypoints"), 1, math.inf),

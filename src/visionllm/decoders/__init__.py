@@ -2,6 +2,8 @@
 
 from visionllm.decoders.base import Decoder
 from visionllm.decoders.detection import DetectionDecoder
+from visionllm.decoders.editing import EditingDecoder
+from visionllm.decoders.generation import GenerationDecoder
 from visionllm.decoders.pose import PoseDecoder
 
-__all__ = ["Decoder", "DetectionDecoder", "PoseDecoder"]
+__all__ = ["Decoder", "DetectionDecoder", "EditingDecoder", "GenerationDecoder", "PoseDecoder"]

@@ -77,6 +77,15 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         self.decoders = build_decoders(config)
         self.post_init()
 
+    @classmethod
+    def from_pretrained(cls, *args: Any, **options: Any) -> Any:
+        """Load a model as transformers does; what its decoders freeze stays frozen."""
+        loaded = super().from_pretrained(*args, **options)
+        model: Any = loaded[0] if isinstance(loaded, tuple) else loaded
+        for name in model.decoders:
+            model.decoder(name).freeze()
+        return loaded
+
     def _init_weights(self, module: nn.Module) -> None:
         """Leave every part as its own constructor made it."""
 
@@ -386,28 +395,30 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             units = [] if queries is None else unit_places(queries)
             if lost := sorted(set(given) - set(units)):
                 raise ValueError(f"expected targets of decoder {name!r} for its units {units}, got one for {lost[0]}")
-            if queries is None or inputs.images is None:
+            if queries is None or (inputs.images is None and bool((queries.images >= 0).any())):
                 raise ValueError(f"expected pictures for decoder {name!r}, got none")
             chosen = [i for i, place in enumerate(units) if place in given]
             aims = [given[units[i]] for i in chosen]
-            terms = self.decoder(name).loss(select_units(queries, chosen), inputs.images, aims, generator)
+            images = ImageBatch.empty(self.device) if inputs.images is None else inputs.images
+            terms = self.decoder(name).loss(select_units(queries, chosen), images, aims, generator)
             losses |= {f"{name}/{term}": value for term, value in terms.items()}
         return losses
 
     @torch.no_grad()
     def decode(
-        self, queries: Mapping[str, Queries], images: ImageBatch, options: Options | Sequence[Options]
+        self, queries: Mapping[str, Queries], images: ImageBatch | None, options: Options | Sequence[Options]
     ) -> dict[str, list[Result]]:
         """Run the decoders.
 
         Args:
             queries: By decoder name, as `queries` returns them.
-            images: The decoder images of the batch.
+            images: The decoder images of the batch, or None where nobody looks at any.
             options: For all rows, or one a row.
 
         Returns:
             By decoder name, one result a unit.
         """
+        images = ImageBatch.empty(self.device) if images is None else images
         results: dict[str, list[Result]] = {}
         for name, given in queries.items():
             rows = given.rows.tolist()

@@ -24,3 +24,7 @@ class Draws:
     def integers(self, high: int, shape: tuple[int, ...], device: torch.device) -> Tensor:
         """Return int[shape], uniform in [0, high)."""
         return torch.randint(high, shape, generator=self.generator, device=device)
+
+    def normal(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """Return float[shape], normal with mean 0 and deviation 1."""
+        return torch.randn(shape, generator=self.generator, device=device)

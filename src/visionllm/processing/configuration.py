@@ -20,7 +20,7 @@ ROUTES = (
     Route(token="[GRD]", table="det", decoder="detection"),
     Route(token="[SEG]", table="det", decoder="detection"),
     Route(token="[POSE]", table="pose", decoder="pose"),
-    Route(token="[GEN]", table="gen", decoder="generation"),
+    Route(token="[GEN]", table="gen", decoder="generation", picture=False),
     Route(token="[EDIT]", table="edit", decoder="editing"),
 )
 TABLES: Mapping[str, int] = MappingProxyType({"det": 4, "pose": 4, "gen": 64, "edit": 64})

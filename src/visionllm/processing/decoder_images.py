@@ -11,11 +11,9 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional
 
+from visionllm.config.pixels import IMAGENET_MEAN, IMAGENET_STD
 from visionllm.processing.tiles import to_pixels
 from visionllm.types.tensors import ImageBatch
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """The nouns of the project: requests, regions, results, samples, and the tensors between the parts."""
 
 from visionllm.types.answers import Answer, FinishReason
+from visionllm.types.generated import GeneratedImages
 from visionllm.types.poses import Keypoint, Pose, Poses
 from visionllm.types.regions import Box, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
@@ -15,6 +16,7 @@ __all__ = [
     "DetectionTruth",
     "Detections",
     "FinishReason",
+    "GeneratedImages",
     "Instance",
     "Keypoint",
     "Mark",

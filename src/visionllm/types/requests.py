@@ -1,5 +1,6 @@
 """What a user sends: messages made of text, pictures and regions."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -73,6 +74,11 @@ class Options:
         max_instances: At most this many instances a result.
         max_per_class: At most this many instances a class, phrase or region; None sets no such limit.
         masks: Whether instances come with masks.
+        steps: Steps from noise to a picture; None takes the decoder's own default, as below.
+        guidance: How strongly words guide a picture; 1 switches guidance off.
+        image_guidance: How strongly the picture to edit guides; 1 switches it off.
+        scheduler: Name of the diffusers scheduler that makes pictures.
+        size_hw: (height, width) of new pictures, in pixels.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -88,6 +94,11 @@ class Options:
     max_instances: int = 100
     max_per_class: int | None = None
     masks: bool = True
+    steps: int | None = None
+    guidance: float | None = None
+    image_guidance: float | None = None
+    scheduler: str | None = None
+    size_hw: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         ranges = {
@@ -99,6 +110,10 @@ class Options:
             "nms_iou": self.nms_iou is None or 0 <= self.nms_iou <= 1,
             "max_instances": self.max_instances >= 1,
             "max_per_class": self.max_per_class is None or self.max_per_class >= 1,
+            "steps": self.steps is None or self.steps >= 1,
+            "guidance": self.guidance is None or 0 <= self.guidance < math.inf,
+            "image_guidance": self.image_guidance is None or 0 <= self.image_guidance < math.inf,
+            "size_hw": self.size_hw is None or min(self.size_hw) >= 1,
         }
         for name, fits in ranges.items():
             if not fits:

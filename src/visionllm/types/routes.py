@@ -11,8 +11,10 @@ class Route:
         token: Such as `"[DET]"`.
         table: Name of the slot table, such as `"det"`.
         decoder: Name of the decoder, such as `"detection"`.
+        picture: Whether the decoder looks at a picture of the conversation.
     """
 
     token: str
     table: str
     decoder: str
+    picture: bool = True

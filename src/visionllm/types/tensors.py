@@ -45,6 +45,16 @@ class ImageBatch(Batch):
         """Return the pictures int[M] names, in its order; a picture may be named more than once."""
         return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
 
+    @classmethod
+    def empty(cls, device: torch.device | str = "cpu") -> Self:
+        """Return a batch without pictures, for questions that come without any."""
+        return cls(
+            pixel_values=torch.zeros(0, 3, 1, 1, device=device),
+            pixel_mask=torch.zeros(0, 1, 1, dtype=torch.bool, device=device),
+            sizes_hw=torch.zeros(0, 2, dtype=torch.long, device=device),
+            resized_hw=torch.zeros(0, 2, dtype=torch.long, device=device),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ModelInputs(Batch):
@@ -86,7 +96,7 @@ class Queries(Batch):
     Attributes:
         states: float[U, K, Q, D]. Last hidden states, after the final norm; zero where masked.
         mask: bool[U, K]. True on real query groups.
-        images: int[U]. Index of each unit's picture in the `ImageBatch`.
+        images: int[U]. Index of each unit's picture in the `ImageBatch`, −1 where it needs none.
         rows: int[U]. Batch row of each unit.
         turns: int[U]. Turn of each unit.
         positions: int[U, K]. Index in the row of each group's routing token, −1 where masked.
@@ -144,3 +154,16 @@ class PoseTargets(BoxTargets):
     visible: Tensor
     areas: Tensor
     sigmas: Tensor
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PictureTargets(Batch):
+    """The pictures that should be made for one unit with K query groups.
+
+    Attributes:
+        pictures: float[K, 3, H, W]. RGB in [−1, 1]; an edited picture shows the whole picture it was made from.
+        caption_ids: int[K, L]. The words of each picture in the vocabulary of the decoder's own text encoder, or None.
+    """
+
+    pictures: Tensor
+    caption_ids: Tensor | None = None

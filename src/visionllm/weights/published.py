@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from visionllm.config import Quirks, VisionLLMConfig
+from visionllm.config.diffusion import DiffusionConfig
+from visionllm.config.editing import EditingConfig
 from visionllm.config.pose import PoseConfig
 from visionllm.config.strict import build, pretrained_keys
 from visionllm.types import Route
@@ -17,6 +19,11 @@ from visionllm.weights.published_detection import (
     detection_config_from_published,
     detection_from_published,
     detection_to_published,
+)
+from visionllm.weights.published_diffusion import (
+    diffusion_config_from_published,
+    diffusion_from_published,
+    diffusion_to_published,
 )
 from visionllm.weights.published_pose import pose_config_from_published, pose_from_published, pose_to_published
 
@@ -31,9 +38,8 @@ NAMES = (
     ("emb_embeddings_gen.", "super_link.tables.gen."),
     ("emb_embeddings_edit.", "super_link.tables.edit."),
 )
-DECODERS = {"detection": "gdino.", "pose": "unipose."}
+DECODERS = {"detection": "gdino.", "pose": "unipose.", "generation": "sd.", "editing": "ip2p."}
 """The beginning of the published names of each decoder."""
-OTHER_DECODERS = ("sd.", "ip2p.")
 
 TOKENS = [
     "[PAD]",
@@ -66,7 +72,7 @@ TOKENS = [
 """The tokens that training added to the vocabulary, in the order of their ids."""
 SLOT_TOKENS = tuple(TOKENS[-8:])
 ROUTES = tuple(
-    Route(token=token, table=table, decoder=decoder)
+    Route(token=token, table=table, decoder=decoder, picture=decoder != "generation")
     for token, table, decoder in (
         ("[DET]", "det", "detection"),
         ("[GRD]", "det", "detection"),
@@ -110,14 +116,17 @@ def config_from_published(
     token_ids: Mapping[str, int] | None = None,
     sentence_end_ids: Sequence[int] = (),
     quirks: Quirks | None = None,
+    bases: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> VisionLLMConfig:
-    """Read the published configuration; decoders that this package lacks are left out, their slot tables are not.
+    """Read the published configuration; decoders that it switches off are left out, their slot tables are not.
 
     Args:
         raw: The published `config.json`.
         token_ids: Ids of the added tokens; None means those of the 7B release.
         sentence_end_ids: Ids that end a sentence in its tokenizer.
         quirks: Faults to reproduce; None means those that the published numbers need.
+        bases: By decoder name, what `read_diffusion_settings` says about its diffusion model, which the published
+            configuration only names; None means those of the 7B release.
 
     Raises:
         ValueError: If its vision encoder or language model is not CLIP and LLaMA.
@@ -137,7 +146,7 @@ def config_from_published(
         token_ids=ids,
         sentence_end_ids=sentence_end_ids,
         never_sampled_ids=() if quirks.slot_rows_sampled else [ids[token] for token in SLOT_TOKENS],
-        decoders=_decoders(raw),
+        decoders=_decoders(raw, bases or {}),
         quirks=quirks,
     )
 
@@ -152,12 +161,15 @@ def _nested(raw: Mapping[str, Any], architecture: str, model_type: str) -> dict[
     return plain | {"model_type": model_type}
 
 
-def _decoders(raw: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def _decoders(raw: Mapping[str, Any], bases: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
     found = {}
     if raw["use_gdino"]:
         found["detection"] = vars(detection_config_from_published({**DETECTOR_DEFAULTS, **raw["gdino_config"]}))
     if raw.get("use_unipose", False):
         found["pose"] = vars(pose_config_from_published(raw["unipose_config"]))
+    for decoder, theirs, kind in (("generation", "sd", DiffusionConfig), ("editing", "ip2p", EditingConfig)):
+        if raw.get(f"use_{theirs}", False):
+            found[decoder] = vars(diffusion_config_from_published(raw[f"{theirs}_config"], kind, bases.get(decoder)))
     return found
 
 
@@ -168,13 +180,14 @@ def state_from_published(state: Mapping[str, Tensor], config: VisionLLMConfig) -
         ValueError: If a name is unknown.
     """
     ours: dict[str, Tensor] = {}
-    rename = {"detection": detection_from_published, "pose": pose_from_published}
+    rename = dict.fromkeys(DECODERS, diffusion_from_published)
+    rename |= {"detection": detection_from_published, "pose": pose_from_published}
     for decoder, theirs in DECODERS.items():
         if decoder in config.decoders:
             part = {name.removeprefix(theirs): tensor for name, tensor in state.items() if name.startswith(theirs)}
             ours |= {f"decoders.{decoder}.{name}": tensor for name, tensor in rename[decoder](part).items()}
     for name, tensor in state.items():
-        if name.startswith((*DECODERS.values(), *OTHER_DECODERS)) or name.endswith(("position_ids", "inv_freq")):
+        if name.startswith(tuple(DECODERS.values())) or name.endswith(("position_ids", "inv_freq")):
             continue
         renamed = _rename(name, NAMES)
         if renamed is None:
@@ -197,10 +210,10 @@ def state_to_published(state: Mapping[str, Tensor], config: VisionLLMConfig) -> 
         part = {name.removeprefix(mine): tensor for name, tensor in state.items() if name.startswith(mine)}
         if part and decoder == "detection":
             renamed = detection_to_published(part, int(config.decoders[decoder]["decoder_layers"]))
-        elif part:
+        elif part and decoder == "pose":
             renamed = pose_to_published(part, build(PoseConfig, config.decoders[decoder], f"config.decoders.{decoder}"))
         else:
-            continue
+            renamed = diffusion_to_published(part)
         published |= {theirs + name: tensor for name, tensor in renamed.items()}
     for name, tensor in state.items():
         if name.startswith(tuple(f"decoders.{decoder}." for decoder in DECODERS)):

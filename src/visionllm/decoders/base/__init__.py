@@ -1,4 +1,4 @@
-"""The contract of task decoders, and what those that find objects share."""
+"""The contract of task decoders, what those share that find objects, and those that make pictures."""
 
 from visionllm.decoders.base.contract import Decoder
 

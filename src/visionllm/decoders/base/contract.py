@@ -41,7 +41,11 @@ class Decoder(nn.Module, ABC, Generic[TargetT]):
 
     @abstractmethod
     def decode(self, queries: Queries, images: ImageBatch, options: Options) -> Sequence[Result]:
-        """Return one result per unit, in pixels of the original image."""
+        """Return one result per unit, in pixels of the original image; new pictures have pixels of their own."""
+
+    def freeze(self) -> None:
+        """Switch learning off where the configuration says so; loading weights forgets it."""
+        return
 
     @classmethod
     @abstractmethod

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from visionllm.config.grounding import GroundingConfig
 from visionllm.config.quirks import Quirks
+from visionllm.decoders.base.checks import check_pictures, check_target_count
 from visionllm.decoders.base.contract import Decoder
 from visionllm.decoders.base.outputs import BoxPrediction, ObjectQueries, TokenPrediction
 from visionllm.nn.decoder import DecoderSizes, Memory
@@ -88,8 +89,7 @@ class GroundedDecoder(Decoder[TargetT], ABC, Generic[TargetT, ConfigT]):
         Raises:
             ValueError: If a unit names a picture that is not there.
         """
-        if len(index) and not 0 <= int(index.min()) <= int(index.max()) < len(images):
-            raise ValueError(f"expected picture indices in 0..{len(images) - 1}, got {index.tolist()}")
+        check_pictures(index, images)
         named, place = torch.unique(index, return_inverse=True)
         chosen = images.select(named)
         pyramid = self.pyramid(
@@ -198,8 +198,7 @@ class GroundedDecoder(Decoder[TargetT], ABC, Generic[TargetT, ConfigT]):
         Raises:
             ValueError: If there is not one target a unit, or a truth names a query group that is not there.
         """
-        if len(targets) != len(text_mask):
-            raise ValueError(f"expected {len(text_mask)} targets, one per unit, got {len(targets)}")
+        check_target_count(targets, len(text_mask))
         for target, mask in zip(targets, text_mask, strict=True):
             if not torch.isin(target.class_ids, mask.nonzero()).all():
                 found = target.class_ids.tolist()

@@ -1,0 +1,331 @@
+"""What the decoders share that make pictures: slots become the words of a diffusion model."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Generic, TypeVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from transformers import CONFIG_MAPPING, AutoModel
+
+from visionllm.config.diffusion import DiffusionConfig
+from visionllm.config.strict import check_pretrained
+from visionllm.decoders.base.checks import check_target_count
+from visionllm.decoders.base.contract import Decoder
+from visionllm.decoders.base.sampling import Guide, sample
+from visionllm.nn.diffusion import (
+    NoiseSchedule,
+    Stepper,
+    build_unet,
+    build_vae,
+    decode,
+    encode,
+    latent_scale,
+    remove_noise,
+)
+from visionllm.nn.mapper import QueryMapper
+from visionllm.ops.draws import Draws
+from visionllm.types.generated import GeneratedImages
+from visionllm.types.requests import Options
+from visionllm.types.tensors import ImageBatch, PictureTargets, Queries
+
+ConfigT = TypeVar("ConfigT", bound=DiffusionConfig)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class DiffusionOutputs:
+    """What a training step of a diffusion decoder saw and said about M query groups.
+
+    Attributes:
+        states: float[M, tokens, width]. The mapped slots.
+        conditions: float[M, tokens, width]. The same, empty words where they were dropped: what the U-Net read.
+        noisy: float[M, C, h, w]. What the U-Net saw: noisy latents, and those of the picture to edit behind them.
+        timesteps: int[M].
+        prediction: float[M, latent channels, h, w].
+        aim: float[M, latent channels, h, w]. What it should have predicted.
+    """
+
+    states: Tensor
+    conditions: Tensor
+    noisy: Tensor
+    timesteps: Tensor
+    prediction: Tensor
+    aim: Tensor
+
+
+class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
+    """A decoder whose U-Net reads mapped slots where it used to read a text encoder's states.
+
+    Args:
+        config: Sizes and choices.
+        query_width: Width of the super-link queries.
+
+    Raises:
+        ImportError: If diffusers is not installed.
+        ValueError: If diffusers does not know a setting.
+
+    Source: VisionLLM v2, arXiv:2406.08394, section 3.2; latent diffusion, arXiv:2112.10752.
+    """
+
+    def __init__(self, config: ConfigT, query_width: int) -> None:
+        super().__init__()
+        self.config = config
+        self.mapper = QueryMapper(
+            query_width=query_width,
+            width=config.width,
+            tokens=config.tokens,
+            encoder_layers=config.encoder_layers,
+            decoder_layers=config.decoder_layers,
+            heads=config.heads,
+            ffn=config.ffn,
+        )
+        self.text_encoder = _text_encoder(config)
+        self.empty_words = None
+        if self.text_encoder is None:
+            self.empty_words = nn.Parameter(nn.init.normal_(torch.empty(1, config.tokens, config.width), std=0.02))
+        self.unet, self.vae = build_unet(config), build_vae(config)
+        self.schedule = NoiseSchedule(config.schedule)
+        self.freeze()
+
+    def freeze(self) -> None:
+        """Switch learning off for the parameters that `frozen` names."""
+        for name, parameter in self.named_parameters():
+            if any(fnmatchcase(name, pattern) for pattern in self.config.frozen):
+                parameter.requires_grad_(False)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type of the parameters; queries and pixels are brought to it."""
+        return self.mapper.queries.dtype
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.mapper.queries.device
+
+    def mapped(self, queries: Queries) -> Tensor:
+        """Return float[M, tokens, width], the mapped slots of the M real query groups, unit by unit."""
+        return self.mapper(queries.states[queries.mask].to(self.dtype))
+
+    def read(self, caption_ids: Tensor) -> Tensor:
+        """Return float[M, L, width], the text encoder's states of captions int[M, L].
+
+        Raises:
+            ValueError: If the decoder has no text encoder.
+        """
+        if self.text_encoder is None:
+            raise ValueError("expected a decoder with a text encoder for captions, got one that was built without")
+        return self.text_encoder(input_ids=caption_ids).last_hidden_state
+
+    def no_words(self) -> Tensor:
+        """Return float[1, tokens, width], what the U-Net reads where there are no words."""
+        if self.empty_words is not None:
+            return self.empty_words
+        config = self.config
+        ids = [config.caption_start_id, config.caption_end_id]
+        ids += [config.caption_pad_id] * (config.tokens - len(ids))
+        return self.read(torch.tensor([ids], device=self.device))
+
+    def forward(
+        self, queries: Queries, images: ImageBatch, targets: Sequence[PictureTargets], draws: Draws | None = None
+    ) -> DiffusionOutputs:
+        """Look at noisy targets once, as training does.
+
+        Args:
+            queries: U units with M query groups in all.
+            images: The pictures that the units name.
+            targets: One a unit, with one picture a query group, all of one size.
+            draws: Latents, noise, time steps and what is dropped, in this order.
+
+        Raises:
+            ValueError: If pictures are missing, or of sizes that differ or that the VAE cannot take.
+        """
+        draws = draws or Draws()
+        pixels = self._target_pixels(queries, targets)
+        states = self.mapped(queries)
+        clean = encode(self.vae, pixels)
+        shape = tuple(clean.mean.shape)
+        latents = (clean.mean + clean.deviation * draws.normal(shape, self.device)) * latent_scale(self.vae)
+        noise = draws.normal(shape, self.device).to(latents.dtype)
+        timesteps = draws.integers(self.schedule.steps, shape[:1], self.device)
+        numbers = draws.uniform(shape[:1], self.device) if self.config.drop_rate else torch.ones_like(timesteps)
+        wordless = numbers < 2 * self.config.drop_rate
+        conditions = torch.where(wordless[:, None, None], self.no_words(), states)
+        context = self._context(queries, images, (pixels.shape[2], pixels.shape[3]), numbers)
+        noisy = torch.cat([self.schedule.add_noise(latents, noise, timesteps), context], 1)
+        return DiffusionOutputs(
+            states=states,
+            conditions=conditions,
+            noisy=noisy,
+            timesteps=timesteps,
+            prediction=remove_noise(self.unet, noisy, timesteps, conditions),
+            aim=self.schedule.aim(latents, noise, timesteps),
+        )
+
+    def loss(
+        self,
+        queries: Queries,
+        images: ImageBatch,
+        targets: Sequence[PictureTargets],
+        generator: torch.Generator | None = None,
+    ) -> dict[str, Tensor]:
+        """Return `"noise"`, and `"caption"` if a target has captions; both are weighted.
+
+        Args:
+            queries: U units; without any there are no terms.
+            images: The pictures the units name.
+            targets: One a unit.
+            generator: Source of latents, noise, time steps and what is dropped; None means torch's global one.
+
+        Raises:
+            ValueError: If there is not one target a unit and one picture a query group, their sizes differ or are none
+                that the VAE can take, or captions do not fit the text encoder.
+        """
+        check_target_count(targets, len(queries))
+        if not len(queries):
+            return {}
+        return self.terms(self(queries, images, targets, Draws(generator)), queries, targets)
+
+    def terms(self, found: DiffusionOutputs, queries: Queries, targets: Sequence[PictureTargets]) -> dict[str, Tensor]:
+        """Return the loss terms of a training step, weighted."""
+        terms = {"noise": F.mse_loss(found.prediction.float(), found.aim.float())}
+        captioned = [target.caption_ids is not None for target in targets]
+        counts = queries.mask.sum(1)
+        ids = [target.caption_ids for target in targets if target.caption_ids is not None]
+        if ids and self.config.caption_weight:
+            for captions, count in zip(ids, counts[torch.tensor(captioned)].tolist(), strict=True):
+                if captions.shape != (count, self.config.tokens):
+                    raise ValueError(
+                        f"expected caption_ids {[count, self.config.tokens]}, one row per query group, "
+                        f"got {list(captions.shape)}"
+                    )
+            chosen = torch.tensor(captioned, device=self.device).repeat_interleave(counts)
+            with torch.no_grad():
+                wanted = self.read(torch.cat(ids))
+            distance = F.mse_loss(found.states[chosen].float(), wanted.float())
+            terms["caption"] = self.config.caption_weight * distance
+        return terms
+
+    @torch.no_grad()
+    def decode(self, queries: Queries, images: ImageBatch, options: Options) -> list[GeneratedImages]:
+        """Return the pictures of each unit, one a query group; see `Options` for steps, guidance, size and seed.
+
+        Raises:
+            ValueError: If the scheduler is unknown, the VAE cannot take the size, or a picture to edit is not there.
+        """
+        if not len(queries):
+            return []
+        if options.size_hw is not None:
+            self.config.check_picture(options.size_hw)
+        states = self.mapped(queries)
+        units = queries.mask.nonzero()[:, 0].tolist()
+        places = [place for count in queries.mask.sum(1).tolist() for place in range(count)]
+        seeds = [options.seed + place for place in places]
+        sizes = self._sizes(queries, images, options)
+        pictures: dict[int, Tensor] = {}
+        for size in dict.fromkeys(sizes):
+            chosen = [i for i, unit in enumerate(units) if sizes[unit] == size]
+            index = torch.tensor(chosen, device=self.device)
+            context = self._context(queries, images, size)[index]
+            made = self.paint(states[index], context, options, size, [seeds[i] for i in chosen])
+            pictures |= zip(chosen, (made * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu(), strict=True)
+        results = []
+        for unit in range(len(queries)):
+            own = [i for i, owner in enumerate(units) if owner == unit]
+            results.append(
+                GeneratedImages(
+                    pictures=tuple(pictures[i].numpy() for i in own),
+                    seeds=tuple(seeds[i] for i in own),
+                    original_hw=self._original_hw(queries, images, unit),
+                )
+            )
+        return results
+
+    @torch.no_grad()
+    def paint(
+        self,
+        states: Tensor,
+        context: Tensor,
+        options: Options,
+        size_hw: tuple[int, int],
+        seeds: Sequence[int],
+        noise: Tensor | None = None,
+    ) -> Tensor:
+        """Make M pictures of one size.
+
+        Args:
+            states: float[M, tokens, width]. Mapped slots.
+            context: float[M, C, h, w]. Latents of the pictures to edit; C is 0 where there are none.
+            options: Scheduler, steps and guidance.
+            size_hw: (height, width) in pixels.
+            seeds: One a picture; its starting noise and the noise of its steps depend on nothing else.
+            noise: float[M, latent channels, h, w]. The starting noise, if it is not to be drawn.
+
+        Returns:
+            float[M, 3, H, W] in [0, 1].
+        """
+        config = self.config
+        generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        if noise is None:
+            shape = (1, config.latent_channels, *(side // config.factor for side in size_hw))
+            noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
+        steps = config.steps if options.steps is None else options.steps
+        stepper = Stepper(options.scheduler or config.scheduler, config.schedule, steps, self.device)
+        guides = self._guides(states, context, options)
+        latents = sample(self.unet, stepper, noise.to(self.device, self.dtype), guides, generators)
+        pixels = decode(self.vae, latents.to(self.dtype) / latent_scale(self.vae))
+        return (pixels.float() / 2 + 0.5).clamp(0, 1)
+
+    def _guidance(self, options: Options) -> float:
+        """Return how strongly words guide."""
+        return self.config.guidance if options.guidance is None else options.guidance
+
+    @abstractmethod
+    def _guides(self, states: Tensor, context: Tensor, options: Options) -> list[Guide]:
+        """Return how the U-Net looks at the pictures, with and without words."""
+
+    @abstractmethod
+    def _context(
+        self, queries: Queries, images: ImageBatch, size_hw: tuple[int, int], numbers: Tensor | None = None
+    ) -> Tensor:
+        """Return float[M, C, h, w], the latents that the U-Net sees beside the noisy ones.
+
+        Args:
+            queries: With M query groups.
+            images: The pictures that the units name.
+            size_hw: (height, width) of the new pictures, in pixels.
+            numbers: float[M] in [0, 1), which decide what is dropped in training.
+        """
+
+    @abstractmethod
+    def _sizes(self, queries: Queries, images: ImageBatch, options: Options) -> list[tuple[int, int]]:
+        """Return (height, width) of each unit's new pictures, in pixels."""
+
+    def _original_hw(self, queries: Queries, images: ImageBatch, unit: int) -> tuple[int, int] | None:
+        """Return (height, width) of the picture that a unit's are made from, if any."""
+        return None
+
+    def _target_pixels(self, queries: Queries, targets: Sequence[PictureTargets]) -> Tensor:
+        """Return float[M, 3, H, W], the pictures of all targets."""
+        sizes = {tuple(target.pictures.shape[-2:]) for target in targets}
+        if len(sizes) != 1:
+            raise ValueError(f"expected pictures of one size in a batch, got {sorted(sizes)}")
+        height, width = sizes.pop()
+        self.config.check_picture((height, width))
+        for target, count in zip(targets, queries.mask.sum(1).tolist(), strict=True):
+            if len(target.pictures) != count:
+                raise ValueError(f"expected {count} pictures, one per query group, got {len(target.pictures)}")
+        return torch.cat([target.pictures for target in targets]).to(self.device, self.dtype)
+
+
+def _text_encoder(config: DiffusionConfig) -> nn.Module | None:
+    """Build the text encoder, if there is one."""
+    if config.text is None:
+        return None
+    raw = dict(config.text)
+    check_pretrained(raw, "text")
+    kind = raw.pop("model_type")
+    return AutoModel.from_config(CONFIG_MAPPING[kind](**raw))

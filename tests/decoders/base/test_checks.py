@@ -1,0 +1,24 @@
+import pytest
+import torch
+
+from visionllm.decoders.base.checks import check_pictures, check_target_count
+from visionllm.types.tensors import ImageBatch
+
+
+@pytest.mark.parametrize("index", [[-1], [1, 2]])
+def test_a_picture_that_is_not_there_is_refused(index: list[int]):
+    images = ImageBatch.empty()
+    two = ImageBatch(**{name: torch.zeros(2, *value.shape[1:]) for name, value in vars(images).items()})
+    with pytest.raises(ValueError, match=r"expected picture indices in 0\.\.1, got"):
+        check_pictures(torch.tensor(index), two)
+    check_pictures(torch.tensor([0, 1, 1]), two)
+
+
+def test_no_unit_needs_no_picture():
+    check_pictures(torch.zeros(0, dtype=torch.long), ImageBatch.empty())
+
+
+def test_targets_are_counted():
+    check_target_count([1, 2], 2)
+    with pytest.raises(ValueError, match="expected 2 targets, one per unit, got 1"):
+        check_target_count([1], 2)

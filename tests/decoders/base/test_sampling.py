@@ -1,0 +1,42 @@
+import torch
+from torch import Tensor, nn
+
+from visionllm.decoders.base.sampling import Guide, sample
+from visionllm.nn.diffusion import Stepper
+
+SCHEDULE = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+
+
+class Echo(nn.Module):
+    """Predicts the first of the states, everywhere, and keeps what it saw."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.channels: list[int] = []
+
+    def forward(self, latents: Tensor, timestep: Tensor, *, encoder_hidden_states: Tensor, return_dict: bool):
+        self.channels.append(latents.shape[1])
+        return (torch.zeros_like(latents[:, :1]) + encoder_hidden_states[:, :1, :1, None],)
+
+
+def run(unet: nn.Module, weights: list[float], values: list[float], channels: int = 0) -> Tensor:
+    guides = [
+        Guide(weight=w, states=torch.full((1, 2, 3), v), context=torch.zeros(1, channels, 2, 2))
+        for w, v in zip(weights, values, strict=True)
+    ]
+    stepper = Stepper("DDIMScheduler", SCHEDULE, 2, torch.device("cpu"))
+    return sample(unet, stepper, torch.ones(1, 1, 2, 2), guides, [torch.Generator()])
+
+
+def test_guides_are_summed_by_their_weights():
+    torch.testing.assert_close(run(Echo(), [2.0, -1.0], [3.0, 4.0]), run(Echo(), [1.0], [2.0]))
+
+
+def test_a_guide_without_weight_is_left_out():
+    torch.testing.assert_close(run(Echo(), [1.0, 0.0], [2.0, float("nan")]), run(Echo(), [1.0], [2.0]))
+
+
+def test_the_network_sees_the_context_behind_the_noise():
+    unet = Echo()
+    run(unet, [1.0], [0.0], channels=3)
+    assert unet.channels == [4, 4]
