@@ -9,7 +9,7 @@ from PIL import Image
 
 from tests.tiny import DETECTION, SIDE, VISION
 from visionllm.config import VisionLLMConfig
-from visionllm.decoders import PoseDecoder
+from visionllm.decoders import EditingDecoder, GenerationDecoder, PoseDecoder
 from visionllm.generation import GeneratedIds
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.predictor import VisionLLM
@@ -24,12 +24,25 @@ from visionllm.processing import (
 from visionllm.types import Route
 from visionllm.weights import save_model
 
-TABLES = {"det": 4, "pose": 4}
+TABLES = {"det": 4, "pose": 4, "gen": 8, "edit": 8}
 ROUTES = tuple(Route(token=token, table="det", decoder="detection") for token in ("[DET]", "[GRD]", "[SEG]"))
-POSING = (*ROUTES, Route(token="[POSE]", table="pose", decoder="pose"))
-POSE_FIELDS: dict[str, Any] = {"tables": TABLES, "routes": POSING, "context_length": 1024}
-POSE = vars(PoseDecoder.example()[0].config) | {"keypoints": 17}
+EVERY_ROUTE = (
+    *ROUTES,
+    Route(token="[POSE]", table="pose", decoder="pose"),
+    Route(token="[GEN]", table="gen", decoder="generation", picture=False),
+    Route(token="[EDIT]", table="edit", decoder="editing"),
+)
+FULL: dict[str, Any] = {"tables": TABLES, "routes": EVERY_ROUTE, "context_length": 1024}
 LINES = ["Find every star, red fish. Here you go: star, red fish.", "Where is the boat? Here it is: region1."] * 10
+
+
+def more_decoders() -> dict[str, Any]:
+    """Return tiny configurations of the decoders that a full model has beside the detector."""
+    return {
+        "pose": vars(PoseDecoder.example()[0].config) | {"keypoints": 17},
+        "generation": vars(GenerationDecoder.example()[0].config),
+        "editing": vars(EditingDecoder.example()[0].config),
+    }
 
 
 def small_processor(**fields: Any) -> VisionLLMProcessor:
@@ -64,7 +77,7 @@ def small_model(processor: VisionLLMProcessor, seed: int = 0, **fields: Any) -> 
     }
     routes = tuple(processor.vocabulary.routes.values())
     structure = ("<im_patch>", "<region>", *(route.token for route in routes))
-    decoders = {"detection": DETECTION} | ({"pose": POSE} if routes == POSING else {})
+    decoders = {"detection": DETECTION} | (more_decoders() if routes == EVERY_ROUTE else {})
     values: dict[str, Any] = {
         "vision_config": VISION["clip"],
         "text_config": text,
@@ -81,15 +94,15 @@ def small_model(processor: VisionLLMProcessor, seed: int = 0, **fields: Any) -> 
         return VisionLLMForConditionalGeneration(VisionLLMConfig(**(values | fields))).eval()
 
 
-def small_predictor(*, deterministic: bool = False, drawings_only: bool = False, pose: bool = False) -> VisionLLM:
-    """Return a random predictor, with a pose decoder if it is wanted."""
-    processor = small_processor(**(POSE_FIELDS if pose else {}))
+def small_predictor(*, deterministic: bool = False, drawings_only: bool = False, full: bool = False) -> VisionLLM:
+    """Return a random predictor, with every decoder if `full`."""
+    processor = small_processor(**(FULL if full else {}))
     return VisionLLM(small_model(processor), processor, deterministic=deterministic, drawings_only=drawings_only)
 
 
-def save_small(folder: Path, *, pose: bool = False) -> Path:
+def save_small(folder: Path, *, full: bool = False) -> Path:
     """Write a random model as a folder."""
-    processor = small_processor(**(POSE_FIELDS if pose else {}))
+    processor = small_processor(**(FULL if full else {}))
     save_model(small_model(processor), processor, folder)
     return folder
 

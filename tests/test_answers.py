@@ -3,17 +3,18 @@
 import numpy as np
 import pytest
 
-from visionllm.answers import attach, attach_poses, compose, last_question, phrase_of, read_answer
+from visionllm.answers import attach, attach_pictures, attach_poses, compose, last_question, phrase_of, read_answer
 from visionllm.processing import PUBLISHED, ROUTES, TABLES, Prompts, Vocabulary, train_tokenizer
-from visionllm.types import Detections, Message, Poses, Route, Routed
+from visionllm.types import Detections, GeneratedImages, Message, Poses, Route, Routed
 
+GEN = Route(token="[GEN]", table="gen", decoder="generation", picture=False)
 POSE = Route(token="[POSE]", table="pose", decoder="pose")
 
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
     lines = ["Yes, here are the results for red star, blue fish in the image.", "Here you go: star. Here it is."] * 3
-    return Vocabulary(train_tokenizer(lines, 400), tables=TABLES | {"pose": 4}, routes=(*ROUTES, POSE))
+    return Vocabulary(train_tokenizer(lines, 400), tables=TABLES | {"pose": 4, "gen": 4}, routes=(*ROUTES, POSE, GEN))
 
 
 def ids_of(vocabulary: Vocabulary, *pieces: str) -> list[int]:
@@ -241,3 +242,11 @@ def test_poses_of_routing_tokens_that_the_answer_lacks_are_refused(vocabulary):
     reading, none, _ = pose_units(vocabulary, *POSED, *KEYPOINTS)
     with pytest.raises(ValueError, match="expected routing tokens at"):
         attach_poses(reading, [(none, [99])])
+
+
+def test_new_pictures_are_called_by_what_was_asked_for(vocabulary):
+    reading = read_answer(ids_of(vocabulary, "Here it is ", "[GEN]", "."), vocabulary, question="Draw a star.")
+    made = GeneratedImages(pictures=(np.zeros((2, 2, 3), np.uint8),), seeds=(1,))
+    (named,) = attach_pictures(reading, [(made, [reading.routed[0].position])])
+    assert named.labels == ("Draw a star",)
+    assert reading.text == "Here it is."

@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visionllm.processing import PUBLISHED, Prompts, Vocabulary
-from visionllm.types import Answer, Detections, FinishReason, Message, Poses, Routed, bones_among, merge_detections
+from visionllm.types import (
+    Answer,
+    Detections,
+    FinishReason,
+    GeneratedImages,
+    Message,
+    Poses,
+    Routed,
+    bones_among,
+    merge_detections,
+)
 
 OPEN, CLOSE, GROUNDING, KEYPOINTS = "<det>", "</det>", "[GRD]", "[POSE]"
 # Answers of the published model that are no template of a processor.
@@ -153,6 +163,25 @@ def attach_poses(reading: Reading, units: Sequence[tuple[Poses, Sequence[int]]])
     return tuple(named)
 
 
+def attach_pictures(
+    reading: Reading, units: Sequence[tuple[GeneratedImages, Sequence[int]]]
+) -> tuple[GeneratedImages, ...]:
+    """Give the pictures of an answer's units the words and spans that asked for them.
+
+    Args:
+        reading: The answer.
+        units: As for `attach`.
+
+    Raises:
+        ValueError: As `attach`.
+    """
+    named = []
+    for made, positions in units:
+        groups = _groups_at(reading, positions)
+        named.append(replace(made, labels=tuple(g.label for g in groups), spans=tuple(g.span for g in groups)))
+    return tuple(named)
+
+
 def _groups_at(reading: Reading, positions: Sequence[int]) -> list[RoutedSpan]:
     """Return the routed spans whose routing tokens are at these places."""
     by_position = {routed.position: routed for routed in reading.routed}
@@ -177,6 +206,7 @@ def compose(
     found: Detections | None,
     notices: tuple[str, ...] = (),
     poses: tuple[Poses, ...] = (),
+    pictures: tuple[GeneratedImages, ...] = (),
 ) -> Answer:
     """Put an answer together."""
     return Answer(
@@ -185,6 +215,7 @@ def compose(
         parts=reading.parts,
         detections=found,
         poses=poses,
+        pictures=pictures,
         notices=notices,
         tokens=tokens,
     )
@@ -278,6 +309,8 @@ def _known_answers(prompts: Prompts) -> tuple[str, ...]:
         prompts.point_answer,
         prompts.points_answer,
         prompts.pose_answer,
+        prompts.draw_answer,
+        prompts.edit_answer,
     )
 
 

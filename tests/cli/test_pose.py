@@ -10,7 +10,7 @@ from tests.small import save_small
 
 @pytest.fixture(scope="module")
 def poser(tmp_path_factory):
-    return save_small(tmp_path_factory.mktemp("models") / "poser", pose=True)
+    return save_small(tmp_path_factory.mktemp("models") / "poser", full=True)
 
 
 def test_keypoints_are_json_and_drawn(visionllm, poser, image, tmp_path):

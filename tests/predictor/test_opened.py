@@ -166,22 +166,22 @@ def test_class_lists_are_split_evenly():
 
 
 @pytest.fixture(scope="module")
-def poser():
-    return small_predictor(pose=True)
+def full():
+    return small_predictor(full=True)
 
 
-def test_an_opened_picture_gives_the_poses_of_the_unopened_one(poser):
+def test_an_opened_picture_gives_the_poses_of_the_unopened_one(full):
     everything = Options(threshold=0, max_instances=3)
-    fresh = poser.pose(picture(), ["person", "dog"], ["nose", "tail"], options=everything)
-    opened = poser.open(picture()).pose(["person", "dog"], ["nose", "tail"], options=everything)
+    fresh = full.pose(picture(), ["person", "dog"], ["nose", "tail"], options=everything)
+    opened = full.open(picture()).pose(["person", "dog"], ["nose", "tail"], options=everything)
     assert fresh.keypoints.shape == (3, 2, 2)
     assert (fresh.class_names, fresh.keypoint_names) == (("person", "dog"), ("nose", "tail"))
     np.testing.assert_allclose(opened.keypoints, fresh.keypoints, atol=0.01)
     np.testing.assert_array_equal(opened.class_ids, fresh.class_ids)
 
 
-def test_a_person_has_its_own_keypoints_and_bones(poser):
-    found = poser.pose(picture(), ["person"], options=Options(threshold=0, max_instances=1))
+def test_a_person_has_its_own_keypoints_and_bones(full):
+    found = full.pose(picture(), ["person"], options=Options(threshold=0, max_instances=1))
     assert found.keypoint_names[:2] == ("nose", "left eye") and len(found.keypoint_names) == 17
     assert found.bones
 
@@ -196,11 +196,31 @@ def test_a_person_has_its_own_keypoints_and_bones(poser):
         ([], ["nose"], "expected a list of at least one class name"),
     ],
 )
-def test_questions_for_keypoints_that_say_nothing_are_refused(poser, classes, keypoints, message):
+def test_questions_for_keypoints_that_say_nothing_are_refused(full, classes, keypoints, message):
     with pytest.raises(ValueError, match=message):
-        poser.pose(picture(), classes, keypoints)
+        full.pose(picture(), classes, keypoints)
 
 
 def test_a_model_without_a_pose_decoder_says_so(predictor):
     with pytest.raises(ValueError, match="expected a model with a pose decoder"):
         predictor.pose(picture(), ["person"], ["nose"])
+
+
+def test_an_opened_picture_is_edited_like_an_unopened_one(full):
+    fresh, opened = full.edit(picture(), "Make it blue."), full.open(picture()).edit("Make it blue.")
+    assert fresh.labels == ("Make it blue.",)
+    assert np.abs(fresh.pictures[0].astype(int) - opened.pictures[0]).max() <= 1
+
+
+def test_a_caption_makes_the_same_picture_for_the_same_seed(full):
+    one, same, other = (full.generate("a star", options=Options(seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.pictures[0], same.pictures[0])
+    assert (one.pictures[0] != other.pictures[0]).any()
+    assert one.labels == ("Draw a star.",)
+
+
+def test_a_model_that_makes_no_pictures_says_so(predictor):
+    with pytest.raises(ValueError, match="expected a model that makes pictures"):
+        predictor.generate("a star")
+    with pytest.raises(ValueError, match="expected words for a picture, got"):
+        predictor.generate(" . ")

@@ -6,6 +6,8 @@ from visionllm.processing.prompts import (
     fill,
     known_class_answer,
     known_class_question,
+    made_answer,
+    made_question,
     point_answer,
     point_question,
     pose_answer,
@@ -117,3 +119,11 @@ def test_keypoints_without_words_are_refused(keypoints: list[str], message: str)
         pose_question(["person"], keypoints, Prompts())
     with pytest.raises(ValueError, match=message):
         pose_answer(["person"], keypoints, Prompts())
+
+
+def test_a_new_picture_is_asked_for_in_one_sentence() -> None:
+    assert made_question(" two red stars. ", PUBLISHED.draw) == "Generate image with caption: two red stars."
+    assert made_question("Make it blue", Prompts.edit) == "Make it blue."
+    assert made_answer("[GEN]", Prompts.draw_answer) == ("Here it is ", Routed("", "[GEN]"), ".")
+    with pytest.raises(ValueError, match="expected words for a picture, got"):
+        made_question(". ", Prompts.draw)

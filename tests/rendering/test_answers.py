@@ -1,5 +1,6 @@
 """A question with its answer on one page."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -7,7 +8,7 @@ from tests.rendering.test_poses import poses
 from visionllm.rendering import draw_answer, draw_results
 from visionllm.rendering.answers import PANEL
 from visionllm.rendering.poses import pose_colour
-from visionllm.types import Answer, Point
+from visionllm.types import Answer, GeneratedImages, Point
 
 IMAGE = Image.new("RGB", (40, 30), (200, 200, 200))
 
@@ -80,3 +81,13 @@ def test_results_that_are_not_there_leave_the_picture_as_it_is():
 def test_poses_of_another_picture_are_refused():
     with pytest.raises(ValueError, match="expected the picture of the poses, 40x30, got 8x8"):
         draw_results(Image.new("RGB", (8, 8)), Answer(text="", poses=(poses(),)))
+
+
+def test_new_pictures_stand_beside_the_old_one_or_alone():
+    made = GeneratedImages(pictures=(np.zeros((30, 40, 3), np.uint8),), seeds=(0,))
+    answer = Answer(text="Here it is.", pictures=(made,))
+    assert draw_results(IMAGE, answer, scale=1).width > 2 * IMAGE.width
+    assert draw_results(None, answer, scale=1).size == IMAGE.size
+    assert draw_answer(None, "Draw.", answer).size == draw_answer(IMAGE, "Draw.", Answer(text="Here it is.")).size
+    with pytest.raises(ValueError, match="expected a picture to draw on, got none"):
+        draw_results(None, Answer(text="No."))

@@ -11,13 +11,24 @@ import torch
 from PIL import Image
 from transformers import Cache
 
-from visionllm.answers import Reading, attach, attach_poses, compose, last_question, read_answer
+from visionllm.answers import Reading, attach, attach_pictures, attach_poses, compose, last_question, read_answer
 from visionllm.generation import GeneratedIds, TextStream, extend, generate, stream
 from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration
 from visionllm.predictor.photos import NOTICE, looks_like_photo
 from visionllm.processing import VisionLLMProcessor
 from visionllm.super_link import select_units
-from visionllm.types import Answer, Detections, Mark, Part, Poses, Request, Result, bones_among, merge_detections
+from visionllm.types import (
+    Answer,
+    Detections,
+    GeneratedImages,
+    Mark,
+    Part,
+    Poses,
+    Request,
+    Result,
+    bones_among,
+    merge_detections,
+)
 from visionllm.types.tensors import ModelInputs, Queries
 
 _Found = TypeVar("_Found", Detections, Poses)
@@ -192,6 +203,26 @@ class Core:
             )
         return results
 
+    def known_pictures(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[GeneratedImages]:
+        """Decode requests for one picture each that were prepared with known answers; nothing is written.
+
+        Args:
+            prepared: The requests, with the answers in their rows.
+            answers: The same answers.
+
+        Raises:
+            ValueError: If the model has no decoder for such pictures.
+        """
+        units = self._known(prepared, answers)
+        results = []
+        for row, notices in enumerate(self.notices(prepared)):
+            made = [unit.found for unit in units if unit.row == row and isinstance(unit.found, GeneratedImages)]
+            if len(made) != 1:
+                raise ValueError("expected a model that makes pictures, got one without a decoder for them")
+            question = last_question(prepared.requests[row].messages)
+            results.append(replace(made[0], labels=(question.strip(),), notices=notices))
+        return results
+
     def _known(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[Unit]:
         """Decode the rows of known answers."""
         if not self.deterministic:
@@ -228,7 +259,10 @@ class Core:
             if found is not None:
                 found = first_instances(found, most)
             poses = tuple(first_instances(some, most) for some in poses)
-            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices, poses))
+            pictures = attach_pictures(
+                reading, [(u.found, u.places) for u in own if isinstance(u.found, GeneratedImages)]
+            )
+            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices, poses, pictures))
         return answers
 
     def _routed(self, prepared: Prepared, written: Sequence[GeneratedIds], readings: Sequence[Reading]) -> list[Unit]:
@@ -239,7 +273,12 @@ class Core:
         """
         last = prepared.inputs.turn_ids[:, -1]
         images = prepared.inputs.turn_images.gather(1, last[:, None]).squeeze(1).tolist()
-        chosen = [row for row, reading in enumerate(readings) if reading.routed and images[row] >= 0]
+        looking = {token for token, route in self.processor.vocabulary.routes.items() if route.picture}
+        chosen = [
+            row
+            for row, reading in enumerate(readings)
+            if reading.routed and (images[row] >= 0 or not any(routed.token in looking for routed in reading.routed))
+        ]
         if not chosen:
             return []
         requests = [_settled(prepared.requests[row], readings[row]) for row in chosen]
@@ -267,8 +306,6 @@ class Core:
             The units, row by row in the order of their places.
         """
         queries, images = self._read(prepared, whole), whole.images
-        if images is None:
-            return []
         start = prepared.inputs.input_ids.shape[1] if of_answers else 0
         options = [request.options for request in prepared.requests]
         units: list[Unit] = []

@@ -1,6 +1,6 @@
 """One picture and questions about it, asked anew each time or after it was encoded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -14,6 +14,8 @@ from visionllm.predictor.core import Core, Prepared, first_instances
 from visionllm.processing import (
     known_class_answer,
     known_class_question,
+    made_answer,
+    made_question,
     point_answer,
     point_question,
     pose_answer,
@@ -25,6 +27,7 @@ from visionllm.processing.regions import region_mask, split_mask
 from visionllm.types import (
     Answer,
     Detections,
+    GeneratedImages,
     Mark,
     Message,
     Options,
@@ -40,6 +43,7 @@ from visionllm.types.skeletons import CLASS_SKELETONS
 from visionllm.types.tensors import ImageBatch, ModelInputs
 
 PASSES_AT_ONCE = 4
+Prepare = Callable[[Sequence[Request], Sequence[Sequence[Part] | None] | None], Prepared]
 
 
 class Questions:
@@ -118,6 +122,12 @@ class Questions:
         answer = pose_answer(names, points, prompts)
         request = self._request([pose_question(names, points, prompts)], options)
         return self.core.known_poses(self.prepare([request], [answer]), [answer], [(names, points)])[0]
+
+    def edit(self, wish: str, *, options: Options | None = None) -> GeneratedImages:
+        """Change the picture; see `VisionLLM.edit`."""
+        prompts = self.core.processor.config.prompts
+        request = self._request([made_question(wish, prompts.edit)], options)
+        return make_picture(self.core, self.prepare, request, "[EDIT]", prompts.edit_answer)
 
     def segment_regions(self, regions: Sequence[Region], *, options: Options | None = None) -> Detections:
         """Segment what each region points at; see `VisionLLM.segment_regions`."""
@@ -241,6 +251,25 @@ class OpenedImage(Questions):
             region_pictures=torch.tensor(owners) if masks else None,
             images=seen.images,
         )
+
+
+def make_picture(core: Core, prepare: Prepare, request: Request, token: str, prompt: str) -> GeneratedImages:
+    """Answer a request by one new picture.
+
+    Args:
+        core: The model.
+        prepare: Turns requests and answers into tensors.
+        request: What is wanted.
+        token: Routes to the decoder.
+        prompt: The answer.
+
+    Raises:
+        ValueError: If the model has no such decoder.
+    """
+    if token not in core.processor.vocabulary.routes:
+        raise ValueError("expected a model that makes pictures, got one without a decoder for them")
+    answer = made_answer(token, prompt)
+    return core.known_pictures(prepare([request], [answer]), [answer])[0]
 
 
 def check_names(names: Sequence[str], what: str = "class") -> list[str]:

@@ -11,7 +11,8 @@ class Prompts:
     """The prompts a model was trained with; saved along with its processor.
 
     Placeholders: `{names}` class names, `{phrase}` a referring phrase, `{regions}` and `{region}` marked regions,
-    `{keypoints}` names of keypoints, `{routed}` the routed spans of an answer.
+    `{keypoints}` names of keypoints, `{caption}` what a new picture should show, `{wish}` how a picture should change,
+    `{routed}` the routed spans of an answer.
 
     Attributes:
         detect: Question for boxes of classes.
@@ -27,6 +28,10 @@ class Prompts:
         points_answer: Answer for several regions.
         pose: Question for keypoints; it follows `detect`, which names the objects.
         pose_answer: Its answer, which follows `detect_answer`.
+        draw: Question for a new picture.
+        draw_answer: Its answer.
+        edit: Question for a changed picture.
+        edit_answer: Its answer.
         caption: Question for a description of the picture.
         describe_region: Question for a description of one region.
 
@@ -47,13 +52,17 @@ class Prompts:
     points_answer: str = "Here they are: {routed}."
     pose: str = "Mark the {keypoints} of each."
     pose_answer: str = "Keypoints: {routed}."
+    draw: str = "Draw {caption}."
+    draw_answer: str = "Here it is {routed}."
+    edit: str = "{wish}."
+    edit_answer: str = "Here it is {routed}."
     caption: str = "What is in this picture?"
     describe_region: str = "Describe {region}."
 
     def __post_init__(self) -> None:
         needed = {"detect": "names", "segment": "names", "refer": "phrase", "point": "regions", "points": "regions"}
         needed |= {name: "routed" for name in self.__dataclass_fields__ if name.endswith("_answer")}
-        needed |= {"describe_region": "region", "pose": "keypoints"}
+        needed |= {"describe_region": "region", "pose": "keypoints", "draw": "caption", "edit": "wish"}
         for name, placeholder in needed.items():
             if getattr(self, name).count(f"{{{placeholder}}}") != 1:
                 raise ValueError(f"expected {{{placeholder}}} once in the prompt {name}, got {getattr(self, name)!r}")
@@ -73,6 +82,10 @@ PUBLISHED = Prompts(
     points_answer="Sure, these objects are {routed}.",
     pose="Can you examine the image and pinpoint the keypoint locations of the {keypoints}?",
     pose_answer="Utilizing keypoints detection, the image analysis reveals the location of {routed}.",
+    draw="Generate image with caption: {caption}.",
+    draw_answer="Here it is {routed}.",
+    edit="Edit the image according to the caption: {wish}.",
+    edit_answer="Here it is {routed}.",
     caption="Provide a one-sentence caption for the provided image.",
     describe_region="Can you provide me with a brief description of {region} in the picture?",
 )
@@ -139,6 +152,27 @@ def pose_answer(names: Sequence[str], keypoints: Sequence[str], prompts: Prompts
     _check_names(keypoints, "keypoint")
     objects = known_class_answer(names, prompt=prompts.detect_answer)
     return (*objects, " ", *fill(prompts.pose_answer, "routed", [Routed(name, "[POSE]") for name in keypoints]))
+
+
+def made_question(words: str, prompt: str) -> str:
+    """Return the question for a new or changed picture; the prompt brings its own full stop.
+
+    >>> made_question("two red stars.", Prompts.draw)
+    'Draw two red stars.'
+
+    Raises:
+        ValueError: If there are no words.
+    """
+    said = words.strip().rstrip(".").rstrip()
+    if not said:
+        raise ValueError(f"expected words for a picture, got {words!r}")
+    placeholder = "caption" if "{caption}" in prompt else "wish"
+    return "".join(str(part) for part in fill(prompt, placeholder, [said]))
+
+
+def made_answer(token: str, prompt: str) -> tuple[Part, ...]:
+    """Return the answer that routes a new or changed picture; it has no words of its own."""
+    return fill(prompt, "routed", [Routed("", token)])
 
 
 def refer_answer(token: str = "[GRD]", prompt: str = Prompts.refer_answer) -> tuple[Part, ...]:

@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw
 
 from visionllm.rendering.canvas import Canvas, font
 from visionllm.rendering.detections import instance_colours, paint_detections
+from visionllm.rendering.generated import paint_beside
 from visionllm.rendering.palette import AMBER, INK, PAPER, QUIET, Colour, text_colour
 from visionllm.rendering.poses import check_size, paint_poses, pose_colour
 from visionllm.rendering.regions import paint_regions
@@ -30,7 +31,7 @@ class _Listed:
 
 
 def draw_results(
-    image: Image.Image,
+    image: Image.Image | None,
     answer: Answer,
     *,
     scale: int | None = None,
@@ -38,10 +39,10 @@ def draw_results(
     labels: bool = True,
     scores: bool = True,
 ) -> Image.Image:
-    """Draw everything that an answer found on a copy of its picture, which stays as it is where nothing was routed.
+    """Draw everything that an answer found on a copy of its picture, and what it made beside it.
 
     Args:
-        image: The picture; it is not changed.
+        image: The picture, which is not changed, or None for a question without one.
         answer: What the model answered.
         scale: How many times the picture is enlarged; None makes small pictures legible.
         masks: Whether masks are tinted.
@@ -49,12 +50,18 @@ def draw_results(
         scores: Whether scores stand behind the names of detections.
 
     Raises:
-        ValueError: If the results belong to a picture of another size, or the scale is not positive.
+        ValueError: If there is nothing to draw on, the results belong to a picture of another size, or the scale is not
+            positive.
     """
-    if answer.detections is None and not answer.poses:
+    made = [picture for generated in answer.pictures for picture in generated.images]
+    if image is None and not made:
+        raise ValueError("expected a picture to draw on, got none")
+    if image is not None and answer.detections is None and not answer.poses and not made:
         return image.copy()
-    canvas = Canvas(image, scale)
-    _paint(canvas, image, answer, masks=masks, labels=labels, scores=scores)
+    canvas = Canvas(made.pop(0) if image is None else image, scale)
+    if image is not None:
+        _paint(canvas, image, answer, masks=masks, labels=labels, scores=scores)
+    paint_beside(canvas, made)
     return canvas.image
 
 
@@ -99,11 +106,15 @@ def draw_answer(
     Raises:
         ValueError: If the answer's results belong to a picture of another size, or the scale is not positive.
     """
-    if image is None:
+    made = [picture for generated in answer.pictures for picture in generated.images]
+    if image is None and not made:
         return _panel(question, answer, [], PANEL * 2, 13)
-    canvas = Canvas(image, scale)
-    paint_regions(canvas, regions)
-    listed = _paint(canvas, image, answer, scores=False)
+    canvas = Canvas(made.pop(0) if image is None else image, scale)
+    listed: list[_Listed] = []
+    if image is not None:
+        paint_regions(canvas, regions)
+        listed = _paint(canvas, image, answer, scores=False)
+    paint_beside(canvas, made)
     picture = canvas.image
     beside = picture.width <= 1.6 * picture.height
     text = min(22, max(14, round(max(picture.size) / 36)))

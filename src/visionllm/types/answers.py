@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from visionllm.types.generated import GeneratedImages
 from visionllm.types.poses import Poses
 from visionllm.types.requests import Message, Routed
 from visionllm.types.results import Detections
@@ -23,6 +24,7 @@ class Answer:
         parts: The answer as the parts of an assistant message, routed spans told apart; empty if nothing was routed.
         detections: Everything the detector found for this answer, or None if nothing was routed to it.
         poses: What the pose decoder found, one value for each list of keypoints that the answer asks of some objects.
+        pictures: What was made or edited, one value for each routed run of words.
         notices: Things the user should know, such as "this model knows drawings only".
         tokens: Number of generated tokens; slots don't count.
     """
@@ -32,6 +34,7 @@ class Answer:
     parts: tuple[str | Routed, ...] = ()
     detections: Detections | None = None
     poses: tuple[Poses, ...] = ()
+    pictures: tuple[GeneratedImages, ...] = ()
     notices: tuple[str, ...] = ()
     tokens: int = 0
 
@@ -48,11 +51,12 @@ class Answer:
             "tokens": self.tokens,
             "detections": None if self.detections is None else self.detections.to_dict(),
             "poses": [poses.to_dict() for poses in self.poses],
+            "pictures": [made.to_dict() for made in self.pictures],
             "notices": list(self.notices),
         }
 
-    def render(self, image: "Image.Image", **style: Any) -> "Image.Image":
-        """Return a copy of the picture with the results drawn on it; see `visionllm.rendering`."""
+    def render(self, image: "Image.Image | None" = None, **style: Any) -> "Image.Image":
+        """Return a copy of the picture with the results drawn on it, new ones beside it; see `visionllm.rendering`."""
         from visionllm.rendering import draw_results  # lazy: drawing is no part of the types
 
         return draw_results(image, self, **style)
