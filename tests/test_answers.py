@@ -14,7 +14,7 @@ POSE = Route(token="[POSE]", table="pose", decoder="pose")
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
     lines = ["Yes, here are the results for red star, blue fish in the image.", "Here you go: star. Here it is."] * 3
-    return Vocabulary(train_tokenizer(lines, 400), tables=TABLES | {"pose": 4, "gen": 4}, routes=(*ROUTES, POSE, GEN))
+    return Vocabulary(train_tokenizer(lines, 400), tables={**TABLES, "pose": 4, "gen": 4}, routes=(*ROUTES, POSE, GEN))
 
 
 def ids_of(vocabulary: Vocabulary, *pieces: str) -> list[int]:
