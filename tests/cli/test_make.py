@@ -2,6 +2,7 @@
 
 import json
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -65,3 +66,10 @@ def test_what_cannot_be_made_is_refused(visionllm, full, small, image, tmp_path,
     assert ran.code == 2
     assert message in ran.err
     assert not out.exists()
+
+
+def test_a_region_is_changed_and_nothing_else(visionllm, full, image, tmp_path):
+    out = tmp_path / "edited.png"
+    visionllm("edit", image, "Make this blue", "--box", "0,0,20,40", "--model", full, "--out", out)
+    new, old = np.asarray(Image.open(out)), np.asarray(Image.open(image).convert("RGB"))
+    np.testing.assert_array_equal(new[:, 20:], old[:, 20:])

@@ -224,3 +224,9 @@ def test_a_model_that_makes_no_pictures_says_so(predictor):
         predictor.generate("a star")
     with pytest.raises(ValueError, match="expected words for a picture, got"):
         predictor.generate(" . ")
+
+
+def test_an_edit_of_a_region_keeps_every_pixel_outside(full):
+    made = full.edit(picture(), "Make this blue", regions=[Box(0, 0, 20, 40)]).pictures[0]
+    np.testing.assert_array_equal(made[:, 20:], np.asarray(picture())[:, 20:])
+    assert (made[:, :20] != np.asarray(picture())[:, :20]).any()

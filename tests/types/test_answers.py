@@ -47,3 +47,9 @@ def test_an_answer_draws_all_it_found_on_a_copy_of_the_picture():
     assert drawn.size != image.size
     assert drawn.tobytes() != Answer(text="", detections=detections([0.5])).render(image).tobytes()
     assert image.getcolors() == [(48, (255, 255, 255))]
+
+
+def test_everything_found_is_counted_through():
+    answer = Answer(text="", detections=detections([0.5, 0.4]), poses=(poses(),))
+    assert [thing.label for thing in answer.instances] == ["star", "star", "dog", "cat"]
+    assert Answer(text="").instances == ()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionllm.types import Poses
+from visionllm.types import Box, Poses
 
 
 def poses(**changes) -> Poses:
@@ -85,3 +85,7 @@ def test_poses_that_do_not_fit_are_refused(wrong, message):
 def test_poses_draw_themselves():
     picture = Image.new("RGB", (8, 6))
     assert poses().render(picture, scale=4).getextrema() != ((0, 0),) * 3
+
+
+def test_a_pose_is_a_region_of_the_next_question():
+    assert poses().instances[0].region == Box(0, 0, 4, 5)

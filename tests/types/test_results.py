@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionllm.types import Answer, Detections, merge_detections, run_lengths
+from visionllm.types import Answer, Box, Detections, Instance, Mask, merge_detections, run_lengths
 
 
 def detections(scores: list[float], *, masks: bool = False, name: str = "star", size_hw=(6, 8)) -> Detections:
@@ -143,3 +143,12 @@ def test_detections_render_on_a_larger_copy_of_a_small_picture():
     drawn = Answer(text="star", detections=detections([0.5])).render(image)
     assert drawn.width > image.width
     assert image.getextrema() == ((255, 255),) * 3
+
+
+def test_an_instance_is_a_region_of_the_next_question():
+    mask = np.zeros((6, 8), bool)
+    empty = Instance("star", 0.5, (1, 2, 3, 4), mask)
+    assert empty.region == Instance("star", 0.5, (1, 2, 3, 4)).region == Box(1, 2, 3, 4)
+    mask = mask | (np.arange(8) == 3)
+    region = Instance("star", 0.5, (3, 0, 4, 6), mask).region
+    assert isinstance(region, Mask) and region.pixels is mask

@@ -5,7 +5,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from visionllm.cli.options import AsJson, Device, Model, Seed, load
+from visionllm.cli.options import (
+    AsJson,
+    BoxOption,
+    Device,
+    MaskOption,
+    Model,
+    PointOption,
+    PolygonOption,
+    ScribbleOption,
+    Seed,
+    check_regions,
+    load,
+    parse_regions,
+)
 from visionllm.cli.output import check_out, print_json, print_notices, save_picture
 
 if TYPE_CHECKING:
@@ -46,6 +59,11 @@ def generate(
 def edit(
     image: Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")],
     wish: Annotated[str, typer.Argument(metavar="WISH", help='What should change, such as "Make the star blue".')],
+    box: BoxOption = None,
+    point: PointOption = None,
+    scribble: ScribbleOption = None,
+    polygon: PolygonOption = None,
+    mask: MaskOption = None,
     out: Out = Path("edited.png"),
     seed: Seed = 0,
     steps: Steps = None,
@@ -60,6 +78,10 @@ def edit(
     """Make a changed copy of a picture.
 
     visionllm edit stars.png "Make the star blue" --out blue.png
+
+    visionllm edit stars.png "Make this blue" --box 10,10,60,60
+
+    With regions, every pixel outside all of them stays as it is.
     """
     from visionllm.processing import open_picture
 
@@ -68,7 +90,9 @@ def edit(
     picture = open_picture(image)
     if not wish.strip(" ."):
         raise ValueError(f"expected words for a picture, got {wish!r}")
-    made = load(model, device).edit(picture, wish, options=options)
+    regions = parse_regions(box, point, scribble, polygon, mask)
+    check_regions(regions, picture)
+    made = load(model, device).edit(picture, wish, regions=regions, options=options)
     _show(made, out, as_json=as_json, asked={"image": str(image), "wish": wish})
 
 

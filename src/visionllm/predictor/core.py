@@ -14,6 +14,7 @@ from transformers import Cache
 from visionllm.answers import Reading, attach, attach_pictures, attach_poses, compose, last_question, read_answer
 from visionllm.generation import GeneratedIds, TextStream, extend, generate, stream
 from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration
+from visionllm.predictor.edited import edited_there
 from visionllm.predictor.photos import NOTICE, looks_like_photo
 from visionllm.processing import VisionLLMProcessor
 from visionllm.super_link import select_units
@@ -220,7 +221,8 @@ class Core:
             if len(made) != 1:
                 raise ValueError("expected a model that makes pictures, got one without a decoder for them")
             question = last_question(prepared.requests[row].messages)
-            results.append(replace(made[0], labels=(question.strip(),), notices=notices))
+            kept = edited_there(made[0], prepared.requests[row])
+            results.append(replace(kept, labels=(question.strip(),), notices=notices))
         return results
 
     def _known(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[Unit]:

@@ -123,10 +123,13 @@ class Questions:
         request = self._request([pose_question(names, points, prompts)], options)
         return self.core.known_poses(self.prepare([request], [answer]), [answer], [(names, points)])[0]
 
-    def edit(self, wish: str, *, options: Options | None = None) -> GeneratedImages:
+    def edit(self, wish: str, *, regions: Sequence[Region] = (), options: Options | None = None) -> GeneratedImages:
         """Change the picture; see `VisionLLM.edit`."""
         prompts = self.core.processor.config.prompts
-        request = self._request([made_question(wish, prompts.edit)], options)
+        question: list[Part] = [made_question(wish, prompts.edit)]
+        for region in regions:
+            question += [" ", Mark(region)]
+        request = self._request(question, options)
         return make_picture(self.core, self.prepare, request, "[EDIT]", prompts.edit_answer)
 
     def segment_regions(self, regions: Sequence[Region], *, options: Options | None = None) -> Detections:

@@ -284,18 +284,21 @@ class VisionLLM:
         request = ask(made_question(caption, prompts.draw), options=options)
         return make_picture(self._core, self._core.prepare, request, "[GEN]", prompts.draw_answer)
 
-    def edit(self, image: ImageLike, wish: str, *, options: Options | None = None) -> GeneratedImages:
+    def edit(
+        self, image: ImageLike, wish: str, *, regions: Sequence[Region] = (), options: Options | None = None
+    ) -> GeneratedImages:
         """Make a changed copy of a picture.
 
         Args:
             image: The picture.
             wish: What should change, such as `"Make the star blue"`.
+            regions: Where it should change; every pixel outside all of them stays as it is.
             options: As `generate`; and how strongly the picture itself guides.
 
         Raises:
-            ValueError: As `generate`; or if the picture cannot be opened.
+            ValueError: As `generate`; or if the picture cannot be opened, or a region is not on it.
         """
-        return self._questions(image).edit(wish, options=options)
+        return self._questions(image).edit(wish, regions=regions, options=options)
 
     def segment_regions(
         self, image: ImageLike, regions: Sequence[Region], *, options: Options | None = None

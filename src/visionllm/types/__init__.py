@@ -3,7 +3,7 @@
 from visionllm.types.answers import Answer, FinishReason
 from visionllm.types.generated import GeneratedImages
 from visionllm.types.poses import Keypoint, Pose, Poses
-from visionllm.types.regions import Box, Mask, Point, Polygon, Region, Scribble
+from visionllm.types.regions import Box, Found, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
 from visionllm.types.results import Detections, Instance, Result, merge_detections, run_lengths
 from visionllm.types.routes import Route
@@ -16,6 +16,7 @@ __all__ = [
     "DetectionTruth",
     "Detections",
     "FinishReason",
+    "Found",
     "GeneratedImages",
     "Instance",
     "Keypoint",

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from visionllm.types.generated import GeneratedImages
-from visionllm.types.poses import Poses
+from visionllm.types.poses import Pose, Poses
 from visionllm.types.requests import Message, Routed
-from visionllm.types.results import Detections
+from visionllm.types.results import Detections, Instance
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,6 +42,12 @@ class Answer:
     def message(self) -> Message:
         """The answer as a turn of a conversation, for the history of the next question."""
         return Message("assistant", self.parts or (self.text,))
+
+    @property
+    def instances(self) -> tuple[Instance | Pose, ...]:
+        """Everything that was found, as it is numbered in pictures: detections, then poses."""
+        found = () if self.detections is None else self.detections.instances
+        return (*found, *(pose for poses in self.poses for pose in poses.instances))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data that states its space."""

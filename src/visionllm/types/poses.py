@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from visionllm.types.regions import Box, Region
 from visionllm.types.results import SPACE
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Pose:
     box: tuple[float, float, float, float]
     keypoints: tuple[Keypoint, ...]
     span: tuple[int, int] | None = None
+
+    @property
+    def region(self) -> Region:
+        """Where it is, as a region for the next question."""
+        return Box(*self.box)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data."""

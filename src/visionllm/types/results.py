@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from visionllm.types.regions import Box, Mask, Region
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -40,6 +42,11 @@ class Instance:
     mask: NDArray[np.bool_] | None = None
     span: tuple[int, int] | None = None
     route: str = "[DET]"
+
+    @property
+    def region(self) -> Region:
+        """Where it is, as a region for the next question: its mask, or its box where it has none or an empty one."""
+        return Mask(self.mask) if self.mask is not None and self.mask.any() else Box(*self.box)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; the mask as COCO's uncompressed run lengths."""
