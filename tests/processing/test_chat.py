@@ -181,6 +181,11 @@ def test_each_turn_decodes_on_its_marked_or_latest_picture(vocabulary: Vocabular
     assert compose(vocabulary, *turns).turn_pictures == {2: 0, 3: 0, 4: 0, 5: 1}
 
 
+def test_a_turn_decodes_on_a_picture_that_follows_its_marks(vocabulary: Vocabulary) -> None:
+    example = (Picture(IMAGE), "This.", Mark(Point(1, 1), 0), Picture(IMAGE), "Find it.")
+    assert compose(vocabulary, user(*example)).turn_pictures == {1: 1}
+
+
 def test_groups_know_their_place_and_their_span(vocabulary: Vocabulary) -> None:
     history = (user("Hi"), assistant(DET), user("More"))
     written = compose(vocabulary, *history, answer=["a ", DET, " b ", Routed("", "[POSE]")])

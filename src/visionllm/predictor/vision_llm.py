@@ -12,6 +12,7 @@ from PIL import Image
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core
+from visionllm.predictor.examples import Example, Examples
 from visionllm.predictor.opened import OpenedImage, Questions, class_passes, make_picture
 from visionllm.processing import (
     VisionLLMProcessor,
@@ -312,6 +313,34 @@ class VisionLLM:
             ValueError: If the picture cannot be opened, there are no regions, or one is not on the picture.
         """
         return self._questions(image).segment_regions(regions, options=options)
+
+    def learn(self, examples: Sequence[Example]) -> Examples:
+        """Encode example pictures once; the result finds, names and describes such things in new pictures.
+
+        Raises:
+            ValueError: If there are too few or too many examples, labels are missing or blank, or a region is not on
+                its picture.
+        """
+        return Examples(self._core, examples)
+
+    def load_examples(self, path: str | PathLike[str]) -> Examples:
+        """Read examples that `Examples.save` wrote.
+
+        Raises:
+            ValueError: If it is no such file, or another model made it.
+        """
+        return Examples.load(self._core, path)
+
+    def find_like(
+        self, examples: Sequence[Example] | Examples, images: Sequence[ImageLike], *, options: Options | None = None
+    ) -> list[Detections]:
+        """Find and mask everything in new pictures that is like one to five examples.
+
+        Raises:
+            ValueError: As `learn`; or if a picture cannot be opened.
+        """
+        learned = examples if isinstance(examples, Examples) else self.learn(examples)
+        return [learned.find(open_picture(image), options=options) for image in images]
 
     def open(self, image: ImageLike) -> OpenedImage:
         """Encode a picture once; the result answers many questions about it, with the methods of this class.

@@ -224,6 +224,7 @@ class _Script:
         for part in parts[leading:]:
             if isinstance(part, Picture):
                 self._picture()
+                self.marked = None  # what was marked before a new picture is an example for it
             elif isinstance(part, Mark):
                 self._mark(part)
             elif isinstance(part, str):

@@ -32,6 +32,11 @@ class Prompts:
         draw_answer: Its answer.
         edit: Question for a changed picture.
         edit_answer: Its answer.
+        example: What stands behind an example picture; `{region}` is what is meant in it.
+        example_label: What follows where the example has a name, `{label}`.
+        like: Question for everything in the last picture that is like the examples.
+        like_name: How such things are called where the examples have no name.
+        like_answer: Its answer.
         caption: Question for a description of the picture.
         describe_region: Question for a description of one region.
 
@@ -56,6 +61,11 @@ class Prompts:
     draw_answer: str = "Here it is {routed}."
     edit: str = "{wish}."
     edit_answer: str = "Here it is {routed}."
+    example: str = "This is {region}."
+    example_label: str = "It is called {label}."
+    like: str = "Find every such thing."
+    like_name: str = "such thing"
+    like_answer: str = "Here you go: {routed}."
     caption: str = "What is in this picture?"
     describe_region: str = "Describe {region}."
 
@@ -63,6 +73,7 @@ class Prompts:
         needed = {"detect": "names", "segment": "names", "refer": "phrase", "point": "regions", "points": "regions"}
         needed |= {name: "routed" for name in self.__dataclass_fields__ if name.endswith("_answer")}
         needed |= {"describe_region": "region", "pose": "keypoints", "draw": "caption", "edit": "wish"}
+        needed |= {"example": "region", "example_label": "label"}
         for name, placeholder in needed.items():
             if getattr(self, name).count(f"{{{placeholder}}}") != 1:
                 raise ValueError(f"expected {{{placeholder}}} once in the prompt {name}, got {getattr(self, name)!r}")

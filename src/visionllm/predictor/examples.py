@@ -1,0 +1,191 @@
+"""Learning from examples: pictures with a marked thing, then new pictures in which such things are named or marked."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from os import PathLike
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration, join_encoded
+from visionllm.predictor.core import Core, Prepared
+from visionllm.processing import Prompts, known_class_answer
+from visionllm.processing.prompts import fill
+from visionllm.processing.regions import region_mask
+from visionllm.types import Answer, Detections, Mark, Mask, Message, Options, Part, Picture, Region, Request
+
+MOST = 5
+_FORMAT = "visionllm examples 1"
+
+
+@dataclass(frozen=True, eq=False)
+class Example:
+    """A picture with a thing that is meant.
+
+    Attributes:
+        image: Upright RGB, such as `open_picture` returns.
+        region: Where the thing is, in pixels of the picture.
+        label: What it is called, or None.
+    """
+
+    image: Image.Image
+    region: Region
+    label: str | None = None
+
+
+class Examples:
+    """Examples that were encoded once, for questions about many new pictures.
+
+    Args:
+        core: The model.
+        examples: One to five; all of them have a label, or none has.
+        encoded: What the vision encoder made of their pictures, or None to encode them.
+
+    Raises:
+        ValueError: If there are too few or too many, labels are missing or blank, or a region is not on its picture.
+    """
+
+    def __init__(self, core: Core, examples: Sequence[Example], encoded: EncodedPictures | None = None) -> None:
+        check_examples(examples)
+        self.core, self.examples = core, tuple(examples)
+        self._shown = tuple(self._parts(core.processor.config.prompts))
+        self.encoded = self._encode() if encoded is None else encoded
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The different labels, in order; empty without any."""
+        return tuple(dict.fromkeys(e.label.strip() for e in self.examples if e.label is not None))
+
+    def find(self, image: Image.Image, *, options: Options | None = None) -> Detections:
+        """Find and mask everything in a picture that is like the examples; with labels, each label is a class.
+
+        Raises:
+            ValueError: If the model has no detector.
+        """
+        prompts = self.core.processor.config.prompts
+        names = self.labels or (prompts.like_name,)
+        answer = known_class_answer(names, prompt=prompts.like_answer)
+        request = self._request(image, prompts.like, options)
+        return self.core.known(self._prepare(request, answer), [answer], [names])[0]
+
+    def ask(self, text: str, image: Image.Image, *, options: Options | None = None) -> Answer:
+        """Ask freely about a new picture, such as `"What is this?"` or `"Describe it in the same manner."`.
+
+        Raises:
+            ValueError: If the question is malformed or longer than the context.
+        """
+        return self.core.answer(self._prepare(self._request(image, text, options)))[0]
+
+    def save(self, path: str | PathLike[str]) -> None:
+        """Write the examples with what the model made of them into a safetensors file."""
+        tensors = {"tokens": self.encoded.tokens, "splits": self.encoded.splits, "seen": self.encoded.pixel_values}
+        tensors |= {f"levels.{i}": level for i, level in enumerate(self.encoded.levels)}
+        for i, example in enumerate(self.examples):
+            tensors[f"pictures.{i}"] = torch.from_numpy(np.array(example.image))
+            tensors[f"masks.{i}"] = torch.from_numpy(_mask(example, i))
+        labels = json.dumps([example.label for example in self.examples])
+        metadata = {"format": _FORMAT, "labels": labels, "model": fingerprint(self.core.model)}
+        save_file({name: t.detach().cpu().contiguous() for name, t in tensors.items()}, Path(path), metadata)
+
+    @classmethod
+    def load(cls, core: Core, path: str | PathLike[str]) -> Self:
+        """Read what `save` wrote.
+
+        Raises:
+            ValueError: If it is no such file, or another model made it.
+        """
+        try:
+            with safe_open(Path(path), framework="pt") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 – it is no mapping
+        except (SafetensorError, OSError) as error:
+            raise ValueError(f"expected a file of examples, got {str(path)!r}: {error}") from error
+        if metadata.get("format") != _FORMAT:
+            raise ValueError(f"expected a file of examples, got another one in {str(path)!r}")
+        if metadata["model"] != fingerprint(core.model):
+            raise ValueError(f"expected examples that this model encoded, got those of another one in {str(path)!r}")
+        examples = [
+            Example(
+                Image.fromarray(tensors[f"pictures.{i}"].numpy()),
+                Mask(tensors[f"masks.{i}"].numpy().astype(bool)),
+                name,
+            )
+            for i, name in enumerate(json.loads(metadata["labels"]))
+        ]
+        levels = sorted((name for name in tensors if name.startswith("levels.")), key=lambda name: int(name[7:]))
+        encoded = EncodedPictures(
+            tokens=tensors["tokens"],
+            splits=tensors["splits"],
+            pixel_values=tensors["seen"],
+            levels=tuple(tensors[name] for name in levels),
+        )
+        return cls(core, examples, encoded.to(core.model.device))
+
+    def _parts(self, prompts: Prompts) -> list[Part]:
+        """Return the examples as they stand before a question."""
+        parts: list[Part] = []
+        for i, example in enumerate(self.examples):
+            parts += [Picture(example.image), *fill(prompts.example, "region", [Mark(example.region, i)])]
+            parts.append(
+                " " if example.label is None else f" {prompts.example_label.format(label=example.label.strip())} "
+            )
+        return parts
+
+    def _request(self, image: Image.Image, text: str, options: Options | None) -> Request:
+        return Request((Message("user", (*self._shown, Picture(image), text)),), options or Options())
+
+    @torch.no_grad()
+    def _encode(self) -> EncodedPictures:
+        inputs = self.core.processor([Request((Message("user", (*self._shown, "?")),))]).to(self.core.model.device)
+        if inputs.pixel_values is None or inputs.splits is None:
+            raise ValueError("expected a model that sees pictures, got one that encodes none")
+        return self.core.model.encode_pictures(inputs.pixel_values, inputs.splits)
+
+    @torch.no_grad()
+    def _prepare(self, request: Request, answer: Sequence[Part] | None = None) -> Prepared:
+        """Prepare a request; of its pictures only the new one is encoded."""
+        inputs = self.core.processor([request], answers=None if answer is None else [answer]).to(self.core.model.device)
+        if self.core.deterministic or inputs.pixel_values is None or inputs.splits is None:
+            return self.core.prepare([request], None if answer is None else [answer])
+        seen = int(self.encoded.splits.sum())
+        new = self.core.model.encode_pictures(inputs.pixel_values[seen:], inputs.splits[len(self.encoded) :])
+        return Prepared(requests=(request,), inputs=inputs, encoded=join_encoded([self.encoded, new]))
+
+
+def check_examples(examples: Sequence[Example]) -> None:
+    """Refuse examples that cannot be learned from.
+
+    Raises:
+        ValueError: If there are too few or too many, labels are missing or blank, or a region is not on its picture.
+    """
+    if not 1 <= len(examples) <= MOST:
+        raise ValueError(f"expected 1 to {MOST} examples, got {len(examples)}")
+    labelled = [example.label for example in examples if example.label is not None]
+    if labelled and len(labelled) != len(examples):
+        raise ValueError(f"expected a label for each of {len(examples)} examples or for none, got {len(labelled)}")
+    if any(not label.strip() for label in labelled):
+        raise ValueError("expected words in the label of each example, got a blank one")
+    for i, example in enumerate(examples):
+        _mask(example, i)
+
+
+def fingerprint(model: VisionLLMForConditionalGeneration) -> str:
+    """Return a name for what a model makes of pictures: equal for equal weights of encoder, projector and regions."""
+    digest = sha256()
+    for name, parameter in sorted(model.named_parameters()):
+        if not name.startswith(("language_model.", "decoders.", "super_link.")):
+            values = parameter.detach().float().flatten()
+            digest.update(f"{name} {tuple(parameter.shape)} {values.sum().item():.6g} {values[:8].tolist()}".encode())
+    return digest.hexdigest()
+
+
+def _mask(example: Example, index: int) -> NDArray[np.bool_]:
+    return region_mask(example.region, (example.image.height, example.image.width), index=index)
