@@ -75,7 +75,7 @@ def small_model(processor: VisionLLMProcessor, seed: int = 0, **fields: Any) -> 
         "pad_token_id": vocabulary.pad_id,
         "initializer_range": 0.2,
     }
-    routes = tuple(processor.vocabulary.routes.values())
+    routes = processor.config.routes
     structure = ("<im_patch>", "<region>", *(route.token for route in routes))
     decoders = {"detection": DETECTION} | (more_decoders() if routes == EVERY_ROUTE else {})
     values: dict[str, Any] = {

@@ -14,6 +14,7 @@ from visionllm.types import (
     GeneratedImages,
     Message,
     Poses,
+    Result,
     Routed,
     bones_among,
     merge_detections,
@@ -207,6 +208,7 @@ def compose(
     notices: tuple[str, ...] = (),
     poses: tuple[Poses, ...] = (),
     pictures: tuple[GeneratedImages, ...] = (),
+    others: tuple[Result, ...] = (),
 ) -> Answer:
     """Put an answer together."""
     return Answer(
@@ -216,6 +218,7 @@ def compose(
         detections=found,
         poses=poses,
         pictures=pictures,
+        others=others,
         notices=notices,
         tokens=tokens,
     )

@@ -26,6 +26,7 @@ def test_an_answer_is_json_with_and_without_results():
         "detections": None,
         "poses": [],
         "pictures": [],
+        "others": [],
         "notices": [],
     }
     full = json.loads(json.dumps(Answer(text="", detections=detections([0.5]), poses=(poses(),)).to_dict()))

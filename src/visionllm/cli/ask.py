@@ -145,7 +145,7 @@ def _show(
         plain = {name: told[name] for name in ("text", "finish_reason", "tokens", "notices")}
         plain = {"question": question, "images": [str(file) for file in files]} | plain | to_json(answer.detections)
         plain["poses"] = [poses_to_json(poses) for poses in answer.poses]
-        plain["pictures"] = told["pictures"]
+        plain |= {name: told[name] for name in ("pictures", "others")}
         print_json(plain | {"out": None if out is None else str(out)})
         return
     print(answer.text)

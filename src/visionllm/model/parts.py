@@ -16,6 +16,7 @@ from visionllm.decoders.base import Decoder
 from visionllm.nn.projector import Projector, ProjectorConfig
 from visionllm.nn.region_encoder import RegionEncoder, RegionEncoderConfig
 
+_REGISTERED: dict[str, type[Decoder[Any]]] = {}
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
 
 
@@ -30,15 +31,36 @@ def check_language_model(config: PreTrainedConfig) -> None:
             raise ValueError(f"expected a language model with plain logits, got {name} {getattr(config, name)}")
 
 
+def register_decoder(name: str, kind: type[Decoder[Any]]) -> None:
+    """Offer a decoder under a name until the program ends, for notebooks and tests; packages use an entry point.
+
+    Raises:
+        ValueError: If the name is taken by another decoder, or the class is no decoder or lacks a method.
+    """
+    if not (inspect.isclass(kind) and issubclass(kind, Decoder)):
+        raise ValueError(f"expected a subclass of Decoder, got {kind!r}")
+    if missing := sorted(getattr(kind, "__abstractmethods__", ())):
+        raise ValueError(f"expected a decoder with {', '.join(missing)}, got {kind.__name__} without")
+    if name in _ours() or _REGISTERED.get(name, kind) is not kind:
+        raise ValueError(f"expected a name that no other decoder has, got {name!r}")
+    _REGISTERED[name] = kind
+
+
+def _ours() -> set[str]:
+    return {m.name for m in pkgutil.iter_modules(decoders.__path__)} - {"base"}
+
+
 def find_decoder(name: str) -> type[Decoder[Any]]:
-    """Return the decoder of a name: a module of `visionllm.decoders`, or an entry point of that group.
+    """Return the decoder of a name: a module of `visionllm.decoders`, a registered one, or an entry point.
 
     A name is only compared with what is installed, never imported as it stands.
 
     Raises:
         ValueError: If nobody offers such a decoder.
     """
-    ours = {m.name for m in pkgutil.iter_modules(decoders.__path__)} - {"base"}
+    if name in _REGISTERED:
+        return _REGISTERED[name]
+    ours = _ours()
     if name in ours:
         module = importlib.import_module(f"{decoders.__name__}.{name}")
         offered = [c for c in vars(module).values() if inspect.isclass(c) and issubclass(c, Decoder)]
@@ -46,7 +68,9 @@ def find_decoder(name: str) -> type[Decoder[Any]]:
     others = {e.name: e for e in entry_points(group=decoders.__name__)}
     if name in others:
         return others[name].load()
-    raise ValueError(f"expected a decoder among {', '.join(sorted(ours | others.keys()))}, got {name!r}")
+    raise ValueError(
+        f"expected a decoder among {', '.join(sorted(ours | others.keys() | _REGISTERED.keys()))}, got {name!r}"
+    )
 
 
 def build_decoders(config: VisionLLMConfig) -> nn.ModuleDict:

@@ -264,7 +264,8 @@ class Core:
             pictures = attach_pictures(
                 reading, [(u.found, u.places) for u in own if isinstance(u.found, GeneratedImages)]
             )
-            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices, poses, pictures))
+            others = tuple(u.found for u in own if not isinstance(u.found, Detections | Poses | GeneratedImages))
+            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices, poses, pictures, others))
         return answers
 
     def _routed(self, prepared: Prepared, written: Sequence[GeneratedIds], readings: Sequence[Reading]) -> list[Unit]:

@@ -36,7 +36,9 @@ _SENTENCE_END = re.compile(r"""\s*[^\w\s]*[.!?]["')\]]*\s*""")
 _CACHE_SIZE = 1 << 16
 
 
-def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenizerFast:
+def train_tokenizer(
+    lines: Iterable[str], vocab_size: int, *, routing_tokens: Sequence[str] = ()
+) -> PreTrainedTokenizerFast:
     """Train a small byte-level BPE that gives every text back exactly, and add the structure tokens.
 
     Words keep their leading blank; digits and the marks . ! ? are always tokens of their own.
@@ -44,6 +46,7 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     Args:
         lines: Text to learn from.
         vocab_size: Most tokens, structure included.
+        routing_tokens: Those of decoders that are not among ours.
 
     Returns:
         A tokenizer with `<s>`, `</s>` and `[PAD]` as its special tokens.
@@ -51,7 +54,7 @@ def train_tokenizer(lines: Iterable[str], vocab_size: int) -> PreTrainedTokenize
     Raises:
         ValueError: If the bytes and the structure alone need more tokens.
     """
-    structure = (*ROLE_TOKENS, *STRUCTURE_TOKENS)
+    structure = tuple(dict.fromkeys((*ROLE_TOKENS, *STRUCTURE_TOKENS, *routing_tokens)))
     if vocab_size < 256 + len(structure):
         raise ValueError(f"expected vocab_size of at least {256 + len(structure)}, got {vocab_size}")
     words = Tokenizer(models.BPE())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from visionllm.types.generated import GeneratedImages
 from visionllm.types.poses import Pose, Poses
 from visionllm.types.requests import Message, Routed
-from visionllm.types.results import Detections, Instance
+from visionllm.types.results import Detections, Instance, Result
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -25,6 +25,7 @@ class Answer:
         detections: Everything the detector found for this answer, or None if nothing was routed to it.
         poses: What the pose decoder found, one value for each list of keypoints that the answer asks of some objects.
         pictures: What was made or edited, one value for each routed run of words.
+        others: What decoders of other packages returned.
         notices: Things the user should know, such as "this model knows drawings only".
         tokens: Number of generated tokens; slots don't count.
     """
@@ -35,6 +36,7 @@ class Answer:
     detections: Detections | None = None
     poses: tuple[Poses, ...] = ()
     pictures: tuple[GeneratedImages, ...] = ()
+    others: tuple[Result, ...] = ()
     notices: tuple[str, ...] = ()
     tokens: int = 0
 
@@ -58,6 +60,7 @@ class Answer:
             "detections": None if self.detections is None else self.detections.to_dict(),
             "poses": [poses.to_dict() for poses in self.poses],
             "pictures": [made.to_dict() for made in self.pictures],
+            "others": [other.to_dict() for other in self.others],
             "notices": list(self.notices),
         }
 
