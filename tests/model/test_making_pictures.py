@@ -50,6 +50,8 @@ def test_a_picture_needs_no_picture_and_an_edit_does(model: VisionLLMForConditio
     none = torch.full((1, 4), -1)
     (unit,) = find_units(tiny_inputs([MAKE], turn_images=none, images=None), model.config)
     assert (unit.decoder, unit.image, unit.slots) == ("generation", -1, 3)
+    (beside,) = find_units(tiny_inputs([MAKE]), model.config)
+    assert beside.image == -1, "a picture of the conversation is not looked at"
     with pytest.raises(ValueError, match="expected a picture for turn 1 of row 0, which routes to decoder 'editing'"):
         find_units(tiny_inputs([CHANGE], turn_images=none), model.config)
 

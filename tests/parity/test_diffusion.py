@@ -14,6 +14,7 @@ from visionllm.config.diffusion import DiffusionConfig
 from visionllm.config.editing import EditingConfig
 from visionllm.decoders import EditingDecoder, GenerationDecoder
 from visionllm.decoders.base.diffusing import DiffusionDecoder, DiffusionOutputs
+from visionllm.processing.captions import caption_ids
 from visionllm.types import Options
 from visionllm.types.tensors import ImageBatch, PictureTargets, Queries
 from visionllm.weights.diffusion_folder import read_diffusion_settings
@@ -72,12 +73,11 @@ class DiffusionCase(Case):
         folder = self.golden.path / self.raw["sd_model_id"] / "tokenizer"
         tokenizer = CLIPTokenizer.from_pretrained(str(folder), local_files_only=True)
         captions = self.golden.json("captions.json")
-        length = self.raw["num_queries"]
-        ids = tokenizer(captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt")
+        ids = caption_ids(captions, tokenizer, self.raw["num_queries"])
         return [
             PictureTargets(
                 pictures=self.inputs["output_images"][row : row + 1],
-                caption_ids=ids.input_ids[row : row + 1] if captioned else None,
+                caption_ids=ids[row : row + 1] if captioned else None,
             )
             for row in self.queries().rows.tolist()
         ]

@@ -13,6 +13,7 @@ from tests.parity.golden import Golden, StoredDraws, assert_close, sets
 from tests.parity.test_full import KEYS, Case, case_of
 from visionllm.decoders.base.diffusing import DiffusionDecoder
 from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.processing.captions import caption_ids
 from visionllm.types.tensors import ImageBatch, ModelInputs, PictureTargets
 from visionllm.weights.diffusion_folder import read_diffusion_settings
 from visionllm.weights.published import (
@@ -56,12 +57,11 @@ def inputs_of(case: Case) -> ModelInputs:
     return replace(case.inputs(), images=images)
 
 
-def caption_ids(golden: Golden, name: str, decoder: DiffusionDecoder) -> torch.Tensor:
+def ids_of(golden: Golden, name: str, decoder: DiffusionDecoder) -> torch.Tensor:
     raw = golden.json()
     folder = raw[f"{DECODERS[OWNERS[name]][:-1]}_config"]["sd_model_id"]
     tokenizer = CLIPTokenizer.from_pretrained(str(golden.path / folder / "tokenizer"), local_files_only=True)
-    captions, length = golden.json("img_metas.json")[f"{name}_captions"], decoder.config.tokens
-    return tokenizer(captions, padding="max_length", max_length=length, truncation=True, return_tensors="pt").input_ids
+    return caption_ids(golden.json("img_metas.json")[f"{name}_captions"], tokenizer, decoder.config.tokens)
 
 
 @pytest.mark.parametrize("name", OWNERS)
@@ -77,7 +77,7 @@ def test_a_training_step_with_a_picture_has_the_published_losses(golden: Golden,
     assert_close(decoder.mapped(queries), case.expected["mapping_feature"], "mapped slots")
     targets = [
         PictureTargets(pictures=picture[None], caption_ids=ids[None])
-        for picture, ids in zip(case.given["output_images"], caption_ids(golden, name, decoder), strict=True)
+        for picture, ids in zip(case.given["output_images"], ids_of(golden, name, decoder), strict=True)
     ]
     draws = StoredDraws([v for k, v in sorted(case.given.items()) if k.startswith("rng.")])
     found = decoder(queries, inputs.images or ImageBatch.empty(), targets, draws)

@@ -19,7 +19,7 @@ class Unit:
         decoder: Name of the decoder.
         row: Batch row.
         turn: Turn inside the row.
-        image: Index in `ModelInputs.images` of the picture to decode on, −1 where there is none and none is needed.
+        image: Index in `ModelInputs.images` of the picture to decode on, −1 where none is needed.
         positions: Index in the row of each group's routing token.
         routes: The routing token of each group.
         slots: Slots Q of each group.
@@ -80,7 +80,7 @@ def _goes_on(last: _Group, group: _Group, owner: str) -> bool:
 def _unit(owner: str, run: Sequence[_Group], turn_images: list[list[int]], config: VisionLLMConfig) -> Unit:
     row, turn = run[0].row, run[0].turn
     images = turn_images[row]
-    image = images[turn] if turn < len(images) else -1
+    image = images[turn] if turn < len(images) and run[0].route.picture else -1
     if image < 0 and run[0].route.picture:
         raise ValueError(
             f"expected a picture for turn {turn} of row {row}, which routes to decoder {owner!r}, got none"

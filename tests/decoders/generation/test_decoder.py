@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from visionllm.config.diffusion import DiffusionConfig
-from visionllm.decoders import GenerationDecoder
+from visionllm.decoders import EditingDecoder, GenerationDecoder
 from visionllm.decoders.base.example import tiny_diffusion
 from visionllm.ops.draws import Draws
 from visionllm.super_link import select_units
@@ -189,3 +189,14 @@ def test_the_published_sizes_are_the_default():
     assert sum(p.numel() for p in decoder.unet.parameters()) == 859_520_964
     assert not any(p.requires_grad for p in decoder.unet.parameters())
     assert decoder.mapper.queries.shape == (1, 77, 768)
+
+
+@pytest.mark.parametrize("kind", [GenerationDecoder, EditingDecoder])
+def test_half_the_precision_is_enough_to_learn_and_to_draw(kind):
+    decoder, queries, images, targets = kind.example()
+    decoder = decoder.to(torch.bfloat16)
+    terms = decoder.loss(queries, images, targets)
+    assert all(term.isfinite() and term.dtype == torch.float32 for term in terms.values())
+    for scheduler in ("PNDMScheduler", "EulerAncestralDiscreteScheduler", "DPMSolverMultistepScheduler"):
+        results = decoder.decode(queries, images, Options(scheduler=scheduler))
+        assert [len(result) for result in results] == [1, 2, 1]

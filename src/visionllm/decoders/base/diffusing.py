@@ -148,8 +148,8 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         states = self.mapped(queries)
         clean = encode(self.vae, pixels)
         shape = tuple(clean.mean.shape)
-        latents = (clean.mean + clean.deviation * draws.normal(shape, self.device)) * latent_scale(self.vae)
-        noise = draws.normal(shape, self.device).to(latents.dtype)
+        spread, noise = (draws.normal(shape, self.device).to(self.dtype) for _ in range(2))
+        latents = (clean.mean + clean.deviation * spread) * latent_scale(self.vae)
         timesteps = draws.integers(self.schedule.steps, shape[:1], self.device)
         numbers = draws.uniform(shape[:1], self.device) if self.config.drop_rate else torch.ones_like(timesteps)
         wordless = numbers < 2 * self.config.drop_rate

@@ -67,12 +67,12 @@ class EditingDecoder(DiffusionDecoder[EditingConfig]):
     def _pixels(self, images: ImageBatch, index: int, size_hw: tuple[int, int]) -> Tensor:
         """Return float[1, 3, H, W] in [−1, 1], a picture without its padding, resized."""
         height, width = images.resized_hw[index].tolist()
-        pixels = images.pixel_values[index : index + 1, :, :height, :width].to(self.device, self.dtype)
+        pixels = images.pixel_values[index : index + 1, :, :height, :width].to(self.device).float()
         mean, std = (pixels.new_tensor(v)[:, None, None] for v in (self.config.pixel_mean, self.config.pixel_std))
         pixels = pixels * (2 * std) + (2 * mean - 1)
-        if (height, width) == size_hw:
-            return pixels
-        return F.interpolate(pixels, size_hw, mode="bilinear", antialias=True, align_corners=False)
+        if (height, width) != size_hw:
+            pixels = F.interpolate(pixels, size_hw, mode="bilinear", antialias=True, align_corners=False)
+        return pixels.to(self.dtype)
 
     def _sizes(self, queries: Queries, images: ImageBatch, options: Options) -> list[tuple[int, int]]:
         """Return (height, width) of each unit's new pictures, in pixels: the picture's ratio, the usual area."""
