@@ -14,7 +14,7 @@ from visionllm.cli import eval as evaluate
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
 
 app = typer.Typer(
-    help="One model that answers questions about pictures in text, boxes and masks.",
+    help="One model that answers questions about pictures in text, boxes, masks, keypoints and new pictures.",
     epilog='Start with: visionllm demo · visionllm run "Detect every red star." YOUR.png --out found.png',
     no_args_is_help=True,
     add_completion=False,

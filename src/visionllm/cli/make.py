@@ -47,6 +47,8 @@ def generate(
     """Make a new picture.
 
     visionllm generate "two red stars above a boat" --out stars.png --seed 3
+
+    The embedded model has not learned this yet: name another one with --model.
     """
     check_out(out)
     options = _options(seed, steps, guidance, None, scheduler, size)
@@ -82,6 +84,8 @@ def edit(
     visionllm edit stars.png "Make this blue" --box 10,10,60,60
 
     With regions, every pixel outside all of them stays as it is.
+
+    The embedded model has not learned this yet: name another one with --model.
     """
     from visionllm.processing import open_picture
 

@@ -31,6 +31,8 @@ def pose(
     visionllm pose people.png person -k nose -k "left wrist" -k "right wrist" --json
 
     Without -k, a class has the keypoints of its own skeleton (a person has COCO's 17).
+
+    The embedded model has not learned this yet: name another one with --model.
     """
     from visionllm.predictor import check_names, keypoints_of
     from visionllm.processing import open_picture
