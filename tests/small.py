@@ -9,6 +9,7 @@ from PIL import Image
 
 from tests.tiny import DETECTION, SIDE, VISION
 from visionllm.config import VisionLLMConfig
+from visionllm.decoders import EditingDecoder, GenerationDecoder, PoseDecoder
 from visionllm.generation import GeneratedIds
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.predictor import VisionLLM
@@ -23,9 +24,25 @@ from visionllm.processing import (
 from visionllm.types import Route
 from visionllm.weights import save_model
 
-TABLES = {"det": 4}
+TABLES = {"det": 4, "pose": 4, "gen": 8, "edit": 8}
 ROUTES = tuple(Route(token=token, table="det", decoder="detection") for token in ("[DET]", "[GRD]", "[SEG]"))
+EVERY_ROUTE = (
+    *ROUTES,
+    Route(token="[POSE]", table="pose", decoder="pose"),
+    Route(token="[GEN]", table="gen", decoder="generation", picture=False),
+    Route(token="[EDIT]", table="edit", decoder="editing"),
+)
+FULL: dict[str, Any] = {"tables": TABLES, "routes": EVERY_ROUTE, "context_length": 1024}
 LINES = ["Find every star, red fish. Here you go: star, red fish.", "Where is the boat? Here it is: region1."] * 10
+
+
+def more_decoders() -> dict[str, Any]:
+    """Return tiny configurations of the decoders that a full model has beside the detector."""
+    return {
+        "pose": vars(PoseDecoder.example()[0].config) | {"keypoints": 17},
+        "generation": vars(GenerationDecoder.example()[0].config),
+        "editing": vars(EditingDecoder.example()[0].config),
+    }
 
 
 def small_processor(**fields: Any) -> VisionLLMProcessor:
@@ -33,7 +50,7 @@ def small_processor(**fields: Any) -> VisionLLMProcessor:
     values: dict[str, Any] = {
         "vision": VisionImageConfig(image_size=SIDE, mode="pad"),
         "decoder": DecoderImageConfig(short_side=None, long_side=64, size_divisor=16),
-        "tables": TABLES,
+        "tables": {"det": TABLES["det"]},
         "routes": ROUTES,
         "tokens_per_split": 4,
         "context_length": 512,
@@ -58,32 +75,34 @@ def small_model(processor: VisionLLMProcessor, seed: int = 0, **fields: Any) -> 
         "pad_token_id": vocabulary.pad_id,
         "initializer_range": 0.2,
     }
-    structure = ("<im_patch>", "<region>", *(route.token for route in ROUTES))
+    routes = tuple(processor.vocabulary.routes.values())
+    structure = ("<im_patch>", "<region>", *(route.token for route in routes))
+    decoders = {"detection": DETECTION} | (more_decoders() if routes == EVERY_ROUTE else {})
     values: dict[str, Any] = {
         "vision_config": VISION["clip"],
         "text_config": text,
         "projector": {"kind": "mlp2x_gelu"},
         "region_encoder": {"patch_size": 16, "hidden_width": 16},
-        "tables": TABLES,
-        "routes": ROUTES,
+        "tables": vocabulary.tables,
+        "routes": routes,
         "token_ids": {token: vocabulary.token_id(token) for token in structure},
         "sentence_end_ids": sorted(vocabulary.sentence_end_ids),
-        "decoders": {"detection": DETECTION},
+        "decoders": decoders,
     }
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return VisionLLMForConditionalGeneration(VisionLLMConfig(**(values | fields))).eval()
 
 
-def small_predictor(*, deterministic: bool = False, drawings_only: bool = False) -> VisionLLM:
-    """Return a random predictor."""
-    processor = small_processor()
+def small_predictor(*, deterministic: bool = False, drawings_only: bool = False, full: bool = False) -> VisionLLM:
+    """Return a random predictor, with every decoder if `full`."""
+    processor = small_processor(**(FULL if full else {}))
     return VisionLLM(small_model(processor), processor, deterministic=deterministic, drawings_only=drawings_only)
 
 
-def save_small(folder: Path) -> Path:
+def save_small(folder: Path, *, full: bool = False) -> Path:
     """Write a random model as a folder."""
-    processor = small_processor()
+    processor = small_processor(**(FULL if full else {}))
     save_model(small_model(processor), processor, folder)
     return folder
 

@@ -3,15 +3,18 @@
 import numpy as np
 import pytest
 
-from visionllm.answers import attach, compose, last_question, phrase_of, read_answer
+from visionllm.answers import attach, attach_pictures, attach_poses, compose, last_question, phrase_of, read_answer
 from visionllm.processing import PUBLISHED, ROUTES, TABLES, Prompts, Vocabulary, train_tokenizer
-from visionllm.types import Detections, Message, Routed
+from visionllm.types import Detections, GeneratedImages, Message, Poses, Route, Routed
+
+GEN = Route(token="[GEN]", table="gen", decoder="generation", picture=False)
+POSE = Route(token="[POSE]", table="pose", decoder="pose")
 
 
 @pytest.fixture(scope="module")
 def vocabulary() -> Vocabulary:
     lines = ["Yes, here are the results for red star, blue fish in the image.", "Here you go: star. Here it is."] * 3
-    return Vocabulary(train_tokenizer(lines, 400), tables=TABLES, routes=ROUTES)
+    return Vocabulary(train_tokenizer(lines, 400), tables={**TABLES, "pose": 4, "gen": 4}, routes=(*ROUTES, POSE, GEN))
 
 
 def ids_of(vocabulary: Vocabulary, *pieces: str) -> list[int]:
@@ -199,3 +202,51 @@ def test_the_last_question_is_that_of_the_user():
     turns = (Message("user", ("a",)), Message("assistant", ("b",)), Message("user", ("c ", "d")))
     assert last_question(turns) == "c d"
     assert last_question(()) == ""
+
+
+def pose_units(vocabulary, *pieces: str):
+    reading = read_answer(ids_of(vocabulary, *pieces), vocabulary)
+    positions = [routed.position for routed in reading.routed]
+    keypoints = sum(routed.token == "[POSE]" for routed in reading.routed)
+    none = Poses(
+        boxes=np.zeros((0, 4), np.float32),
+        scores=np.zeros(0, np.float32),
+        class_ids=np.zeros(0, np.int64),
+        keypoints=np.zeros((0, keypoints, 2), np.float32),
+        keypoint_scores=np.zeros((0, keypoints), np.float32),
+        size_hw=(4, 4),
+    )
+    return reading, none, positions
+
+
+POSED = ("Two: ", "<det>", "man", "</det>", "[DET]", ", ", "<det>", "woman", "</det>", "[DET]", ". ")
+KEYPOINTS = ("<det>", "left eye", "</det>", "[POSE]", ", ", "<det>", "nose", "</det>", "[POSE]", ".")
+
+
+def test_poses_get_the_names_of_objects_and_keypoints_and_the_bones_between_them(vocabulary):
+    reading, none, positions = pose_units(vocabulary, *POSED, *KEYPOINTS)
+    (named,) = attach_poses(reading, [(none, positions)])
+    assert named.class_names == ("man", "woman")
+    assert named.keypoint_names == ("left eye", "nose")
+    assert named.bones == ((0, 1),)
+    assert [reading.text[slice(*span)] for span in named.spans if span] == ["man", "woman"]
+
+
+def test_published_keypoints_are_found_behind_their_template(vocabulary):
+    words = PUBLISHED.pose_answer.split("{routed}")
+    reading = read_answer(ids_of(vocabulary, words[0], "nose", "[POSE]", ", left eye", "[POSE]", words[1]), vocabulary)
+    assert [routed.label for routed in reading.routed] == ["nose", "left eye"]
+
+
+def test_poses_of_routing_tokens_that_the_answer_lacks_are_refused(vocabulary):
+    reading, none, _ = pose_units(vocabulary, *POSED, *KEYPOINTS)
+    with pytest.raises(ValueError, match="expected routing tokens at"):
+        attach_poses(reading, [(none, [99])])
+
+
+def test_new_pictures_are_called_by_what_was_asked_for(vocabulary):
+    reading = read_answer(ids_of(vocabulary, "Here it is ", "[GEN]", "."), vocabulary, question="Draw a star.")
+    made = GeneratedImages(pictures=(np.zeros((2, 2, 3), np.uint8),), seeds=(1,))
+    (named,) = attach_pictures(reading, [(made, [reading.routed[0].position])])
+    assert named.labels == ("Draw a star",)
+    assert reading.text == "Here it is."

@@ -7,14 +7,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visionllm.processing import PUBLISHED, Prompts, Vocabulary
-from visionllm.types import Answer, Detections, FinishReason, Message, Routed, merge_detections
-
-OPEN, CLOSE, GROUNDING = "<det>", "</det>", "[GRD]"
-# Answers of the published model that are no template of a processor: its other detection answers, and the pose one.
-PUBLISHED_LEADS = (
-    "Certainly, the image shows the results for ",
-    "Utilizing keypoints detection, the image analysis reveals the location of ",
+from visionllm.types import (
+    Answer,
+    Detections,
+    FinishReason,
+    GeneratedImages,
+    Message,
+    Poses,
+    Routed,
+    bones_among,
+    merge_detections,
 )
+
+OPEN, CLOSE, GROUNDING, KEYPOINTS = "<det>", "</det>", "[GRD]", "[POSE]"
+# Answers of the published model that are no template of a processor.
+PUBLISHED_LEADS = ("Certainly, the image shows the results for ",)
 _REGION = re.compile(r"region\d+")
 _CLAUSE = re.compile(r".*(?:[,;:.!?]\s|\n|\band\s)", re.DOTALL)
 _REFERRING = re.compile(
@@ -126,17 +133,62 @@ def attach(reading: Reading, units: Sequence[tuple[Detections, Sequence[int]]]) 
     Raises:
         ValueError: If a unit's routing token is not one of the answer's.
     """
-    by_position = {routed.position: routed for routed in reading.routed}
     named = []
     for found, positions in units:
-        strange = [position for position in positions if position not in by_position]
-        if strange:
-            raise ValueError(f"expected routing tokens at {sorted(by_position)}, got one at {strange[0]}")
-        groups = [by_position[position] for position in positions]
+        groups = _groups_at(reading, positions)
         names, spans = tuple(g.label for g in groups), tuple(g.span for g in groups)
         single = [index for index, group in enumerate(groups) if group.means_one]
         named.append(replace(best_of_each(found, single), class_names=names, spans=spans))
     return merge_detections(named) if named else None
+
+
+def attach_poses(reading: Reading, units: Sequence[tuple[Poses, Sequence[int]]]) -> tuple[Poses, ...]:
+    """Give the poses of an answer's units the names of objects and keypoints, and the spans of objects.
+
+    Args:
+        reading: The answer.
+        units: As for `attach`; each asks its own keypoints, so they are not joined.
+
+    Raises:
+        ValueError: As `attach`.
+    """
+    named = []
+    for found, positions in units:
+        groups = _groups_at(reading, positions)
+        objects = [group for group in groups if group.token != KEYPOINTS]
+        keypoints = tuple(group.label for group in groups if group.token == KEYPOINTS)
+        names, spans = tuple(group.label for group in objects), tuple(group.span for group in objects)
+        bones = bones_among(keypoints)
+        named.append(replace(found, class_names=names, keypoint_names=keypoints, spans=spans, bones=bones))
+    return tuple(named)
+
+
+def attach_pictures(
+    reading: Reading, units: Sequence[tuple[GeneratedImages, Sequence[int]]]
+) -> tuple[GeneratedImages, ...]:
+    """Give the pictures of an answer's units the words and spans that asked for them.
+
+    Args:
+        reading: The answer.
+        units: As for `attach`.
+
+    Raises:
+        ValueError: As `attach`.
+    """
+    named = []
+    for made, positions in units:
+        groups = _groups_at(reading, positions)
+        named.append(replace(made, labels=tuple(g.label for g in groups), spans=tuple(g.span for g in groups)))
+    return tuple(named)
+
+
+def _groups_at(reading: Reading, positions: Sequence[int]) -> list[RoutedSpan]:
+    """Return the routed spans whose routing tokens are at these places."""
+    by_position = {routed.position: routed for routed in reading.routed}
+    strange = [position for position in positions if position not in by_position]
+    if strange:
+        raise ValueError(f"expected routing tokens at {sorted(by_position)}, got one at {strange[0]}")
+    return [by_position[position] for position in positions]
 
 
 def best_of_each(found: Detections, class_ids: Sequence[int]) -> Detections:
@@ -148,7 +200,13 @@ def best_of_each(found: Detections, class_ids: Sequence[int]) -> Detections:
 
 
 def compose(
-    reading: Reading, finish_reason: FinishReason, tokens: int, found: Detections | None, notices: tuple[str, ...] = ()
+    reading: Reading,
+    finish_reason: FinishReason,
+    tokens: int,
+    found: Detections | None,
+    notices: tuple[str, ...] = (),
+    poses: tuple[Poses, ...] = (),
+    pictures: tuple[GeneratedImages, ...] = (),
 ) -> Answer:
     """Put an answer together."""
     return Answer(
@@ -156,6 +214,8 @@ def compose(
         finish_reason=finish_reason,
         parts=reading.parts,
         detections=found,
+        poses=poses,
+        pictures=pictures,
         notices=notices,
         tokens=tokens,
     )
@@ -248,6 +308,9 @@ def _known_answers(prompts: Prompts) -> tuple[str, ...]:
         prompts.refer_answer,
         prompts.point_answer,
         prompts.points_answer,
+        prompts.pose_answer,
+        prompts.draw_answer,
+        prompts.edit_answer,
     )
 
 

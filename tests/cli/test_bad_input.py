@@ -87,18 +87,15 @@ def test_a_picture_of_one_pixel_is_answered(visionllm, small, tmp_path):
         ),
         pytest.param(["run", "x", "IMAGE", "--mask", "EMPTY"], "region 0: expected a mask", id="empty-mask"),
         pytest.param(["run", "x", "--point", "1,1"], "expected a picture for 1 regions, got none", id="no-picture"),
-        pytest.param(
-            ["run", "x", "--out", "OUT"], "expected a picture to draw on for --out, got none", id="nothing-to-draw"
-        ),
         pytest.param(["run", "x", "IMAGE", "--model", "nope"], "expected the folder of a model", id="unknown-model"),
     ],
 )
 def test_a_question_that_cannot_be_asked(arguments, message, visionllm, image, tmp_path):
     empty = image.with_name("empty.png")
     Image.new("L", (60, 40)).save(empty)
-    names = {"IMAGE": image, "EMPTY": empty, "OUT": tmp_path / "found.png"}
-    out = [] if "--out" in arguments else ["--out", tmp_path / "found.png"]
-    refused(visionllm(*(names.get(word, word) for word in arguments), *out), tmp_path, message)
+    names = {"IMAGE": image, "EMPTY": empty}
+    given = [names.get(word, word) for word in arguments]
+    refused(visionllm(*given, "--out", tmp_path / "found.png"), tmp_path, message)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +107,7 @@ def test_a_question_that_cannot_be_asked(arguments, message, visionllm, image, t
         pytest.param(["run", "x", *["IMAGE"] * 9], "expected at most 8 pictures, got 9", id="many-pictures"),
         pytest.param(["run", "x", "IMAGE", "--device", "abacus"], "expected a device that is there", id="device"),
         pytest.param(["detect", "IMAGE", "star " * 600], "tokens", id="long-class"),
+        pytest.param(["run", "x"], "expected a picture to draw on for --out, got none", id="nothing-to-draw"),
     ],
 )
 def test_a_question_that_this_model_cannot_read(arguments, message, visionllm, small, image, tmp_path):

@@ -7,6 +7,7 @@ folder in it; sets of one kind share the kind as the beginning of their name.
 import json
 import os
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,23 @@ class Golden:
 
     def __str__(self) -> str:
         return self.path.name
+
+
+@dataclass(frozen=True)
+class Case:
+    """A golden set whose tensors are read once; tests add what they build of it."""
+
+    golden: Golden
+
+    @cached_property
+    def inputs(self) -> dict[str, Tensor]:
+        """The inputs."""
+        return self.golden.inputs
+
+    @cached_property
+    def expected(self) -> dict[str, Tensor]:
+        """What the published code gave."""
+        return self.golden.outputs
 
 
 def sets(kind: str) -> list[Golden]:

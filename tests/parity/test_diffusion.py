@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from transformers import CLIPTokenizer
 
-from tests.parity.golden import GRADIENT_TOLERANCE, Golden, StoredDraws, assert_close, sets
+from tests.parity.golden import GRADIENT_TOLERANCE, Case, StoredDraws, assert_close, sets
 from visionllm.config.diffusion import DiffusionConfig
 from visionllm.config.editing import EditingConfig
 from visionllm.decoders import EditingDecoder, GenerationDecoder
@@ -30,18 +30,8 @@ DRAWN_BY = "diffusers.schedulers.scheduling_euler_ancestral_discrete.randn_tenso
 
 
 @dataclass(frozen=True)
-class Case:
+class DiffusionCase(Case):
     """A published diffusion decoder with its weights and inputs."""
-
-    golden: Golden
-
-    @cached_property
-    def inputs(self) -> dict[str, Tensor]:
-        return self.golden.inputs
-
-    @cached_property
-    def expected(self) -> dict[str, Tensor]:
-        return self.golden.outputs
 
     @property
     def edits(self) -> bool:
@@ -109,20 +99,20 @@ class Case:
 
 
 each_set = pytest.mark.parametrize(
-    "case", [pytest.param(Case(g), id=str(g)) for g in (*sets("sd"), *sets("ip2p"))], scope="module"
+    "case", [pytest.param(DiffusionCase(g), id=str(g)) for g in (*sets("sd"), *sets("ip2p"))], scope="module"
 )
 
 
 @each_set
 @torch.no_grad()
-def test_slots_are_mapped_as_published(case: Case):
+def test_slots_are_mapped_as_published(case: DiffusionCase):
     assert_close(case.decoder.mapped(case.queries()), case.expected["mapping_feature"], "mapped slots")
     assert_close(case.decoder.no_words(), case.expected["null_conditioning"], "no words")
 
 
 @each_set
 @torch.no_grad()
-def test_the_network_sees_and_says_what_the_published_one_does(case: Case):
+def test_the_network_sees_and_says_what_the_published_one_does(case: DiffusionCase):
     found = case.train()
     expected = case.expected
     noisy = found.noisy if case.edits else found.noisy[:, : expected["noisy_latents"].shape[1]]
@@ -133,7 +123,7 @@ def test_the_network_sees_and_says_what_the_published_one_does(case: Case):
 
 
 @each_set
-def test_losses_and_gradients_are_the_published_ones(case: Case):
+def test_losses_and_gradients_are_the_published_ones(case: DiffusionCase):
     case.decoder.zero_grad()
     hidden = case.inputs["hidden_states"].clone().requires_grad_()
     terms = case.decoder.terms(case.train(hidden), case.queries(), case.targets())
@@ -156,7 +146,7 @@ def test_losses_and_gradients_are_the_published_ones(case: Case):
 
 @each_set
 @torch.no_grad()
-def test_without_captions_only_the_noise_counts(case: Case):
+def test_without_captions_only_the_noise_counts(case: DiffusionCase):
     images, targets = case.images(case.inputs.get("input_images")), case.targets(captioned=False)
     found = case.decoder(case.queries(), images, targets, case.draws())
     terms = case.decoder.terms(found, case.queries(), targets)
@@ -166,7 +156,7 @@ def test_without_captions_only_the_noise_counts(case: Case):
 
 @each_set
 @torch.no_grad()
-def test_three_steps_make_the_published_picture(case: Case, monkeypatch: pytest.MonkeyPatch):
+def test_three_steps_make_the_published_picture(case: DiffusionCase, monkeypatch: pytest.MonkeyPatch):
     stored = iter([v for name, v in sorted(case.inputs.items()) if name.startswith("run_rng.")])
     monkeypatch.setattr(DRAWN_BY, lambda *_, **__: next(stored))
     queries = case.queries("run_")

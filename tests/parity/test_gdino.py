@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.parity.golden import GRADIENT_TOLERANCE, Golden, StoredDraws, assert_close, indexed, sets
+from tests.parity.golden import GRADIENT_TOLERANCE, Case, StoredDraws, assert_close, indexed, sets
 from visionllm.config.quirks import Quirks
 from visionllm.decoders.detection import DetectionDecoder, DetectionOutputs
 from visionllm.nn.position import grid_embedding
@@ -24,18 +24,8 @@ PARTS = {"enc": "encoder", "dn": "noisy"}
 
 
 @dataclass(frozen=True)
-class Case:
+class DetectionCase(Case):
     """The published detector with its weights and inputs."""
-
-    golden: Golden
-
-    @cached_property
-    def inputs(self) -> dict[str, Tensor]:
-        return self.golden.inputs
-
-    @cached_property
-    def expected(self) -> dict[str, Tensor]:
-        return self.golden.outputs
 
     @cached_property
     def decoder(self) -> DetectionDecoder:
@@ -92,8 +82,8 @@ class Case:
 
 
 @pytest.fixture(scope="module", params=[pytest.param(g, id=str(g)) for g in sets("gdino")])
-def case(request: pytest.FixtureRequest) -> Case:
-    return Case(request.param)
+def case(request: pytest.FixtureRequest) -> DetectionCase:
+    return DetectionCase(request.param)
 
 
 def test_every_published_name_has_ours_and_back(case):
@@ -148,7 +138,7 @@ def test_feature_maps_and_their_places_are_the_published_ones(case):
 class Trained:
     """One training step."""
 
-    case: Case
+    case: DetectionCase
     name: str
     outputs: DetectionOutputs
     terms: dict[str, Tensor]
@@ -160,7 +150,7 @@ class Trained:
         return {k.removeprefix(prefix): v for k, v in self.case.expected.items() if k.startswith(prefix)}
 
 
-def train(case: Case, name: str) -> Trained:
+def train(case: DetectionCase, name: str) -> Trained:
     denoised = f"{name}.loss_dict.loss_ce_dn" in case.expected
     targets = case.targets(masks=bool(case.expected[f"{name}.loss_dict.loss_mask"] != 0))
     decoder = case.decoder
@@ -186,7 +176,7 @@ def train(case: Case, name: str) -> Trained:
 
 
 @pytest.fixture(scope="module", params=["train_nodn", "train_dn"])
-def trained(case: Case, request: pytest.FixtureRequest) -> Trained:
+def trained(case: DetectionCase, request: pytest.FixtureRequest) -> Trained:
     return train(case, request.param)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.parity.golden import GRADIENT_TOLERANCE, Golden, StoredDraws, assert_close, sets
+from tests.parity.golden import GRADIENT_TOLERANCE, Case, StoredDraws, assert_close, sets
 from visionllm.config.quirks import Quirks
 from visionllm.decoders.pose import PoseDecoder, PoseOutputs
 from visionllm.nn.keypoints import group_visibility
@@ -26,18 +26,8 @@ SWIN = ("embed_dim", "depths", "num_heads", "window_size", "drop_path_rate")
 
 
 @dataclass(frozen=True)
-class Case:
+class PoseCase(Case):
     """The published pose decoder with its weights and inputs."""
-
-    golden: Golden
-
-    @cached_property
-    def inputs(self) -> dict[str, Tensor]:
-        return self.golden.inputs
-
-    @cached_property
-    def expected(self) -> dict[str, Tensor]:
-        return self.golden.outputs
 
     @cached_property
     def decoder(self) -> PoseDecoder:
@@ -113,8 +103,8 @@ class Case:
 
 
 @pytest.fixture(scope="module", params=[pytest.param(g, id=str(g)) for g in sets("unipose")])
-def case(request: pytest.FixtureRequest) -> Case:
-    return Case(request.param)
+def case(request: pytest.FixtureRequest) -> PoseCase:
+    return PoseCase(request.param)
 
 
 def test_every_published_name_has_ours_and_back(case):
@@ -169,7 +159,7 @@ def test_results_are_the_published_ones(case):
 class Trained:
     """One training step."""
 
-    case: Case
+    case: PoseCase
     name: str
     outputs: PoseOutputs
     terms: dict[str, Tensor]
@@ -181,7 +171,7 @@ class Trained:
         return {k.removeprefix(prefix): v for k, v in self.case.expected.items() if k.startswith(prefix)}
 
 
-def train(case: Case, name: str) -> Trained:
+def train(case: PoseCase, name: str) -> Trained:
     denoised = f"{name}.loss_dict.loss_ce_dn" in case.expected
     targets, decoder = case.targets(), case.decoder
     decoder.zero_grad()
@@ -214,7 +204,7 @@ def train(case: Case, name: str) -> Trained:
 )
 def trained(request: pytest.FixtureRequest) -> Trained:
     golden, name = request.param
-    return train(Case(golden), name)
+    return train(PoseCase(golden), name)
 
 
 def test_every_loss_entry_is_the_published_one(trained):

@@ -1,10 +1,11 @@
 """A conversation that remembers its turns."""
 
+import numpy as np
 import pytest
 
 from tests.predictor.test_core import BOAT, EVERYTHING, PLAIN, STAR
 from tests.small import picture
-from visionllm.types import Answer, Message, Options, Picture, Point, Routed
+from visionllm.types import Answer, Found, Mark, Mask, Message, Options, Picture, Point, Routed
 
 
 def test_both_sides_of_a_turn_become_history(predictor, scripted):
@@ -51,3 +52,37 @@ def test_a_question_that_is_refused_leaves_the_conversation_as_it_was(predictor)
     with pytest.raises(ValueError, match="empty prompt"):
         chat.ask(" ")
     assert chat.messages == ()
+
+
+def test_what_an_earlier_answer_found_can_be_pointed_at(predictor, scripted):
+    scripted({"Find both.": STAR, "Hello.": PLAIN, "And this?": PLAIN})
+    chat = predictor.chat(picture(), options=EVERYTHING)
+    first = chat.ask("Find both.")
+    chat.ask("Hello.")
+    chat.ask("And this?", regions=[Found(2), Found(1, turn=1), Point(3, 3)])
+    pointed = [part.region for part in chat.messages[-2].parts if isinstance(part, Mark)]
+    for region, instance in zip(pointed, (first.instances[1], first.instances[0]), strict=False):
+        assert isinstance(region, Mask)
+        np.testing.assert_array_equal(region.pixels, instance.mask)
+    assert pointed[2] == Point(3, 3)
+
+
+@pytest.mark.parametrize(
+    ("found", "message"),
+    [
+        (Found(1, turn=3), "expected a turn among the 2 earlier ones, got 3"),
+        (Found(99), "expected one of the 7 things that turn 1 found, got 99"),
+        (Found(0, turn=1), "expected one of the 7 things that turn 1 found, got 0"),
+        (Found(1, turn=2), "expected one of the 0 things that turn 2 found, got 1"),
+    ],
+)
+def test_what_no_earlier_answer_found_is_refused(predictor, scripted, found, message):
+    scripted({"Find both.": STAR, "Hello.": PLAIN})
+    chat = predictor.chat(picture(), options=EVERYTHING)
+    with pytest.raises(ValueError, match="expected an earlier answer that found something, got none"):
+        chat.ask("And this?", regions=[Found(1)])
+    chat.ask("Find both.")
+    chat.ask("Hello.")
+    with pytest.raises(ValueError, match=message):
+        chat.ask("And this?", regions=[found])
+    assert len(chat.messages) == 4

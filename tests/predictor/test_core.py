@@ -185,3 +185,73 @@ def test_a_cache_is_spread_over_rows_without_being_changed(predictor):
     assert keys.shape == (3, 2, before + 4, 16)
     assert seen.cache.get_seq_length() == before
     assert spread(None, 2) is None
+
+
+PERSON = ("<det>", "person", "</det>", "[DET]", ". Keypoints: ", "<det>", "nose", "</det>", "[POSE]", ".")
+
+
+@pytest.fixture(scope="module")
+def full():
+    return small_predictor(full=True)
+
+
+def test_keypoints_of_an_answer_come_as_poses_with_names_and_spans(full, monkeypatch):
+    vocabulary = full.processor.vocabulary
+    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, *PERSON)])
+    answer = full.ask("Mark the nose of each person.", picture(), options=EVERYTHING)
+    (poses,) = answer.poses
+    assert answer.detections is None
+    assert answer.text == "person. Keypoints: nose."
+    assert (poses.class_names, poses.keypoint_names) == (("person",), ("nose",))
+    assert 0 < len(poses) <= EVERYTHING.max_instances
+    assert answer.text[slice(*poses.spans[0])] == "person"
+    assert [part.token for part in answer.parts if isinstance(part, Routed)] == ["[DET]", "[POSE]"]
+
+
+def test_one_answer_may_find_boxes_and_another_poses(full, monkeypatch):
+    vocabulary = full.processor.vocabulary
+    rows = [written(vocabulary, *PERSON), written(vocabulary, *STAR)]
+    monkeypatch.setattr(core, "generate", lambda *_, **__: rows)
+    first, second = full.answer([ask("One.", picture()), ask("Two.", picture())])
+    assert first.poses and first.detections is None
+    assert second.detections is not None and not second.poses
+
+
+def test_a_picture_of_an_answer_needs_no_picture_in_the_question(full, monkeypatch):
+    vocabulary = full.processor.vocabulary
+    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, "Here it is ", "[GEN]", ".")])
+    answer = full.ask("Draw a red star.", options=Options(seed=5))
+    (made,) = answer.pictures
+    assert answer.text == "Here it is."
+    assert (made.seeds, made.original_hw) == ((5,), None)
+    assert answer.render().size[0] >= 24
+    again = full.ask("Draw a red star.", options=Options(seed=5)).pictures[0]
+    np.testing.assert_array_equal(again.pictures[0], made.pictures[0])
+
+
+def test_an_edited_picture_of_an_answer_stands_beside_its_original(full, monkeypatch):
+    vocabulary = full.processor.vocabulary
+    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, "Here it is ", "[EDIT]", ".")])
+    answer = full.ask("Make it blue.", picture())
+    assert answer.pictures[0].original_hw == (40, 60)
+    assert answer.detections is None
+    assert answer.render(picture()).width > picture().width * 2
+
+
+def test_a_batch_mixes_words_boxes_poses_and_pictures(full, monkeypatch):
+    vocabulary = full.processor.vocabulary
+    pieces = {"draw": ("Here it is ", "[GEN]", "."), "pose": PERSON, "find": STAR, "talk": PLAIN}
+    asked = []
+    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, *pieces[word]) for word in asked])
+
+    def answers(*words: str) -> list[Answer]:
+        asked[:] = words
+        return full.answer([ask(word, None if word == "draw" else picture(), options=EVERYTHING) for word in words])
+
+    mixed = answers(*pieces)
+    alone = [answers(word)[0] for word in pieces]
+    assert [bool(a.pictures) for a in mixed] == [True, False, False, False]
+    assert np.abs(mixed[0].pictures[0].pictures[0].astype(int) - alone[0].pictures[0].pictures[0]).max() <= 1
+    np.testing.assert_allclose(mixed[1].poses[0].keypoints, alone[1].poses[0].keypoints, atol=0.01)
+    require_equal(mixed[2].detections, alone[2].detections)
+    assert mixed[3].text == alone[3].text == "Two."

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.predictor.test_core import BOAT, EVERYTHING, STAR, require_equal
-from tests.small import picture
-from visionllm.predictor import VisionLLM, check_classes
+from tests.small import picture, small_predictor
+from visionllm.predictor import VisionLLM, check_names
 from visionllm.predictor.opened import class_passes
 from visionllm.types import Answer, Box, Message, Options, Picture, Point, Polygon, Request, Scribble
 
@@ -142,7 +142,7 @@ def test_every_region_gets_its_instance_in_order(predictor):
     ],
 )
 def test_lists_of_classes_that_say_nothing_are_refused(classes, message, predictor):
-    for call in (check_classes, lambda names: predictor.detect(picture(), names), predictor.open(picture()).segment):
+    for call in (check_names, lambda names: predictor.detect(picture(), names), predictor.open(picture()).segment):
         with pytest.raises(ValueError, match=message):
             call(classes)
 
@@ -163,3 +163,70 @@ def test_regions_and_phrases_that_say_nothing_are_refused(opened, predictor):
 def test_class_lists_are_split_evenly():
     assert [len(names) for names in class_passes([str(i) for i in range(10)], 4)] == [4, 4, 2]
     assert class_passes(["a", "b"], 2) == [["a", "b"]]
+
+
+@pytest.fixture(scope="module")
+def full():
+    return small_predictor(full=True)
+
+
+def test_an_opened_picture_gives_the_poses_of_the_unopened_one(full):
+    everything = Options(threshold=0, max_instances=3)
+    fresh = full.pose(picture(), ["person", "dog"], ["nose", "tail"], options=everything)
+    opened = full.open(picture()).pose(["person", "dog"], ["nose", "tail"], options=everything)
+    assert fresh.keypoints.shape == (3, 2, 2)
+    assert (fresh.class_names, fresh.keypoint_names) == (("person", "dog"), ("nose", "tail"))
+    np.testing.assert_allclose(opened.keypoints, fresh.keypoints, atol=0.01)
+    np.testing.assert_array_equal(opened.class_ids, fresh.class_ids)
+
+
+def test_a_person_has_its_own_keypoints_and_bones(full):
+    found = full.pose(picture(), ["person"], options=Options(threshold=0, max_instances=1))
+    assert found.keypoint_names[:2] == ("nose", "left eye") and len(found.keypoint_names) == 17
+    assert found.bones
+
+
+@pytest.mark.parametrize(
+    ("classes", "keypoints", "message"),
+    [
+        (["door"], None, "expected the names of keypoints for 'door', which has none by itself"),
+        (["person"], [], r"expected a list of at least one keypoint name, got \[\]"),
+        (["person"], ["nose", "nose"], "expected different keypoint names, got 'nose' twice"),
+        (["person"], ["nose", " "], "expected words in keypoint name 1"),
+        ([], ["nose"], "expected a list of at least one class name"),
+    ],
+)
+def test_questions_for_keypoints_that_say_nothing_are_refused(full, classes, keypoints, message):
+    with pytest.raises(ValueError, match=message):
+        full.pose(picture(), classes, keypoints)
+
+
+def test_a_model_without_a_pose_decoder_says_so(predictor):
+    with pytest.raises(ValueError, match="expected a model with a pose decoder"):
+        predictor.pose(picture(), ["person"], ["nose"])
+
+
+def test_an_opened_picture_is_edited_like_an_unopened_one(full):
+    fresh, opened = full.edit(picture(), "Make it blue."), full.open(picture()).edit("Make it blue.")
+    assert fresh.labels == ("Make it blue.",)
+    assert np.abs(fresh.pictures[0].astype(int) - opened.pictures[0]).max() <= 1
+
+
+def test_a_caption_makes_the_same_picture_for_the_same_seed(full):
+    one, same, other = (full.generate("a star", options=Options(seed=seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.pictures[0], same.pictures[0])
+    assert (one.pictures[0] != other.pictures[0]).any()
+    assert one.labels == ("Draw a star.",)
+
+
+def test_a_model_that_makes_no_pictures_says_so(predictor):
+    with pytest.raises(ValueError, match="expected a model that makes pictures"):
+        predictor.generate("a star")
+    with pytest.raises(ValueError, match="expected words for a picture, got"):
+        predictor.generate(" . ")
+
+
+def test_an_edit_of_a_region_keeps_every_pixel_outside(full):
+    made = full.edit(picture(), "Make this blue", regions=[Box(0, 0, 20, 40)]).pictures[0]
+    np.testing.assert_array_equal(made[:, 20:], np.asarray(picture())[:, 20:])
+    assert (made[:, :20] != np.asarray(picture())[:, :20]).any()

@@ -19,8 +19,21 @@ from visionllm.processing import (
     known_class_answer,
     refer_answer,
 )
-from visionllm.types import Box, DetectionTruth, Mark, Message, Part, Picture, Point, Request, Routed, Sample, ask
-from visionllm.types.tensors import ModelInputs
+from visionllm.types import (
+    Box,
+    DetectionTruth,
+    Mark,
+    Message,
+    Part,
+    Picture,
+    Point,
+    PoseTruth,
+    Request,
+    Routed,
+    Sample,
+    ask,
+)
+from visionllm.types.tensors import DetectionTargets, ModelInputs, PoseTargets
 
 MakePicture = Callable[..., Image.Image]
 
@@ -159,7 +172,8 @@ def test_targets_stand_in_the_order_of_units_with_their_place(
     assert [int(batch.inputs.turn_ids[u.row, u.position]) for u in batch.units] == [2, 2, 1, 2]
     assert [t.class_ids.tolist() for t in batch.targets] == [[0, 1, 1], [0], [0], []]
     torch.testing.assert_close(batch.targets[1].boxes, torch.tensor([[2 / 60, 0.1, 4 / 60, 0.2]]))
-    assert [None if t.masks is None else tuple(t.masks.shape) for t in batch.targets] == [
+    masks = [target.masks for target in batch.targets if isinstance(target, DetectionTargets)]
+    assert [None if found is None else tuple(found.shape) for found in masks] == [
         (3, 43, 64),
         (1, 43, 64),
         (1, 64, 48),
@@ -239,12 +253,34 @@ def test_pictures_without_routed_answers_are_not_prepared_for_decoders(
     assert batch.targets == batch.units == ()
 
 
-def test_other_decoders_need_no_truth_yet(processor: VisionLLMProcessor, picture: MakePicture) -> None:
+def test_pictures_that_are_made_need_no_truth_yet(processor: VisionLLMProcessor) -> None:
     drawn = sample(ask("Draw a star."), "Here it is ", Routed("", "[GEN]"), ".")
-    posed = sample(ask("Pose?", picture()), Routed("person", "[DET]"), " ", Routed("nose", "[POSE]"), ".")
-    batch = processor.train_batch([[drawn], [posed]])
+    batch = processor.train_batch([[drawn]])
     assert batch.targets == ()
-    assert batch.inputs.turn_images.tolist() == [[-1, -1], [-1, 0]]
+    assert batch.inputs.turn_images.tolist() == [[-1, -1]]
+
+
+def test_objects_and_their_keypoints_are_one_unit_of_the_pose_decoder(
+    processor: VisionLLMProcessor, picture: MakePicture
+) -> None:
+    found = PoseTruth(
+        boxes=np.array([[0, 0, 30, 20]], np.float32),
+        class_ids=np.array([1]),
+        keypoints=np.array([[[15, 10], [30, 20]]], np.float32),
+        visibility=np.array([[2, 0]]),
+        sigmas=np.array([0.1, 0.2], np.float32),
+    )
+    answer = (Routed("cat", "[DET]"), ", ", Routed("dog", "[DET]"), ". ", Routed("nose", "[POSE]"), ", ")
+    request = ask("Pose?", picture(60, 40))
+    posed = replace(sample(request, *answer, Routed("tail", "[POSE]"), "."), truth={"pose": found})
+    batch = processor.train_batch([[posed]])
+    (unit,), (targets,) = batch.units, batch.targets
+    assert unit.decoder == "pose"
+    assert int(batch.inputs.input_ids[0, unit.position]) == processor.vocabulary.token_id("[DET]")
+    assert isinstance(targets, PoseTargets)
+    assert targets.class_ids.tolist() == [1]
+    torch.testing.assert_close(targets.keypoints[0, 0], torch.tensor([0.25, 0.25]))
+    assert targets.visible.tolist() == [[True, False]]
 
 
 def test_a_model_that_only_talks_has_no_targets(processor: VisionLLMProcessor, picture: MakePicture) -> None:

@@ -6,8 +6,12 @@ from visionllm.processing.prompts import (
     fill,
     known_class_answer,
     known_class_question,
+    made_answer,
+    made_question,
     point_answer,
     point_question,
+    pose_answer,
+    pose_question,
     refer_answer,
 )
 from visionllm.types import Mark, Point, Routed
@@ -94,3 +98,32 @@ def test_no_region_is_refused() -> None:
 def test_a_prompt_without_its_placeholder_is_refused(name: str, prompt: str, placeholder: str) -> None:
     with pytest.raises(ValueError, match=rf"expected \{{{placeholder}\}} once in the prompt {name}, got"):
         Prompts(**{name: prompt})
+
+
+def test_keypoints_are_asked_for_and_routed_after_the_objects() -> None:
+    assert pose_question(["person"], ["nose"], PUBLISHED).startswith(PUBLISHED.detect.replace("{names}", "person"))
+    answer = pose_answer(["person", "dog"], ["nose"], Prompts())
+    assert [(part.text, part.token) for part in answer if isinstance(part, Routed)] == [
+        ("person", "[DET]"),
+        ("dog", "[DET]"),
+        ("nose", "[POSE]"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("keypoints", "message"),
+    [([], "expected a list of at least one keypoint name, got"), ([" "], "expected words in keypoint name 0, got ' '")],
+)
+def test_keypoints_without_words_are_refused(keypoints: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        pose_question(["person"], keypoints, Prompts())
+    with pytest.raises(ValueError, match=message):
+        pose_answer(["person"], keypoints, Prompts())
+
+
+def test_a_new_picture_is_asked_for_in_one_sentence() -> None:
+    assert made_question(" two red stars. ", PUBLISHED.draw) == "Generate image with caption: two red stars."
+    assert made_question("Make it blue", Prompts.edit) == "Make it blue."
+    assert made_answer("[GEN]", Prompts.draw_answer) == ("Here it is ", Routed("", "[GEN]"), ".")
+    with pytest.raises(ValueError, match="expected words for a picture, got"):
+        made_question(". ", Prompts.draw)

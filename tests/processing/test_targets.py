@@ -1,11 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from visionllm.processing.chat import Group, Written
 from visionllm.processing.configuration import ROUTES
-from visionllm.processing.targets import detection_targets, detection_truth, owners, units
-from visionllm.types import DetectionTruth, Message, Routed, Sample, ask
+from visionllm.processing.targets import detection_targets, detection_truth, owners, pose_targets, pose_truth, units
+from visionllm.types import DetectionTruth, Message, PoseTruth, Routed, Sample, ask
 
 BY_TOKEN = {route.token: route for route in ROUTES}
 DOT, WORD = 1, 2
@@ -37,6 +39,8 @@ def sample(truth: DetectionTruth | None, routed: int = 2) -> Sample:
         ("a [DET] b [GEN] c [DET]", [("detection", [0]), ("generation", [1]), ("detection", [2])]),
         ("a [DET] b [POSE] c [POSE]", [("pose", [0, 1, 2])]),
         ("a [GRD] b [POSE]", [("detection", [0]), ("pose", [1])]),
+        ("a [DET] . b [POSE] . c [POSE] .", [("pose", [0, 1, 2])]),
+        ("a [DET] . b [POSE] . c [DET] . d [POSE]", [("pose", [0, 1]), ("pose", [2, 3])]),
         (". . [EDIT] .", [("editing", [0])]),
     ],
 )
@@ -88,3 +92,40 @@ def test_masks_of_another_size_are_refused() -> None:
     truth = DetectionTruth(boxes=np.ones((1, 4), np.float32), class_ids=np.array([0]), masks=np.ones((1, 4, 5), bool))
     with pytest.raises(ValueError, match=r"expected masks of the picture's size \(4, 4\), got \(4, 5\)"):
         detection_targets(truth, [0], (4, 4), (4, 4))
+
+
+POSES = PoseTruth(
+    boxes=np.array([[0, 0, 10, 20], [5, 5, 15, 25]], np.float32),
+    class_ids=np.array([0, 2]),
+    keypoints=np.array([[[5, 10], [0, 0], [10, 20]], [[6, 8], [20, 40], [1, 1]]], np.float32),
+    visibility=np.array([[2, 0, 1], [1, 2, 0]]),
+    sigmas=np.array([0.1, 0.2, 0.3], np.float32),
+)
+
+
+def test_targets_of_poses_are_those_of_the_units_own_objects_and_keypoints() -> None:
+    targets = pose_targets(POSES, [2], [2, 0], (40, 20))
+    torch.testing.assert_close(targets.boxes, torch.tensor([[0.5, 0.375, 0.5, 0.5]]))
+    torch.testing.assert_close(targets.keypoints, torch.tensor([[[0.05, 0.025], [0.3, 0.2]]]))
+    assert targets.visible.tolist() == [[False, True]]
+    assert targets.class_ids.tolist() == [0]
+    torch.testing.assert_close(targets.areas, torch.tensor([0.25]))
+    torch.testing.assert_close(targets.sigmas, torch.tensor([0.3, 0.1]))
+
+
+def test_known_areas_are_taken_as_shares_of_the_picture() -> None:
+    truth = replace(POSES, areas=np.array([80, 40], np.float32))
+    torch.testing.assert_close(pose_targets(truth, [0, 2], [0], (40, 20)).areas, torch.tensor([0.1, 0.05]))
+
+
+def test_fewer_keypoints_than_the_answer_asks_for_are_refused() -> None:
+    with pytest.raises(ValueError, match="expected truth for 4 keypoints, one per \\[POSE\\] of the answer, got 3"):
+        pose_targets(POSES, [0], [3], (40, 20))
+
+
+def test_truth_of_another_decoder_is_refused() -> None:
+    wrong = Sample(request=ask("?"), answer=Message("assistant", ("a",)), truth={"detection": POSES})
+    with pytest.raises(ValueError, match="expected a DetectionTruth for the detection decoder, got a PoseTruth"):
+        detection_truth(wrong)
+    with pytest.raises(ValueError, match="expected truth for the pose decoder, which the answer opens, got none"):
+        pose_truth(wrong)

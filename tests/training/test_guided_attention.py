@@ -7,7 +7,7 @@ from visionllm.config import IMAGE_TOKEN
 from visionllm.data.world import draw_picture
 from visionllm.data.world.scene import COLOURS
 from visionllm.data.world.tasks import make_sample
-from visionllm.training.guided_attention import HEAD, GuidedAttention, watched
+from visionllm.training.guided_attention import HEAD, GuidedAttention, LookTargets, watched
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +28,8 @@ def guide(run):
 def test_runs_of_words_are_phrases(guide, run, text, phrases):
     ids = run.processor().vocabulary.encode(text)
     found = list(guide.phrases(ids))
-    assert [phrase.one for _, phrase in found] == phrases
-    assert all(0 <= at < len(ids) for at, _ in found)
+    assert [phrase.one for _, _, phrase in found] == phrases
+    assert all(0 <= first <= last < len(ids) for first, last, _ in found)
 
 
 def test_a_phrase_looks_at_what_fits_and_at_the_first_token(guide, run):
@@ -42,42 +42,46 @@ def test_a_phrase_looks_at_what_fits_and_at_the_first_token(guide, run):
             continue
         ids = processor.train_batch([[sample]], multiple=32).inputs.input_ids
         assert ids.shape[1] % 32 == 0
-        places, looks, words = guide.targets(ids, patch, [picture])
-        assert looks.sum(1) == pytest.approx(1)
-        found = dict(guide.phrases(ids[0].tolist()))
-        for (_, at), look in zip(places.tolist(), looks, strict=True):
-            fitting = sum(found[at].fits(thing) for thing in picture.scene.objects)
-            assert look[0] >= 1 / (1 + fitting) - 1e-6
-            assert all(ids[0, i] == patch for i in look[1:].nonzero()[0] + 1)
-        for index, (_, at) in enumerate(places.tolist()):
-            alone = found[at].among(picture.scene.objects)
-            wanted = COLOURS.index(alone[0].colour) if len(alone) == 1 else -100
-            assert words["colour"][index] == wanted
+        looks = guide.targets(ids, patch, [picture]).tensors()
+        assert looks.weights.sum(1).numpy() == pytest.approx(1)
+        found = {last: phrase for _, last, phrase in guide.phrases(ids[0].tolist())}
+        for index, (_, at) in enumerate(looks.places.tolist()):
+            look, fitting = looks.weights[index], found[at].among(picture.scene.objects)
+            assert look[0] >= 1 / (1 + len(fitting)) - 1e-6
+            assert all(ids[0, i] == patch for i in look[1:].nonzero()[:, 0] + 1)
+            assert looks.meant["colour"][index] == (COLOURS.index(fitting[0].colour) if len(fitting) == 1 else -100)
 
 
 def test_rows_without_a_picture_have_no_phrases(guide):
-    places, looks, words = guide.targets(torch.zeros(2, 5, dtype=torch.long), 3, [None, None])
-    assert places.shape == (0, 2)
-    assert looks.shape == (0, 5)
-    assert all(codes.shape == (0,) for codes in words.values())
+    looks = guide.targets(torch.zeros(2, 5, dtype=torch.long), 3, [None, None]).tensors()
+    assert looks.places.shape == (0, 2)
+    assert looks.weights.shape == (0, 5)
+    assert all(codes.shape == (0,) for codes in looks.meant.values())
 
 
 def test_the_loss_is_zero_where_attention_is_as_wanted():
-    looks = torch.tensor([[0.5, 0.0, 0.5, 0.0]])
-    weights = torch.full((1, 2, 4, 4), 0.25)
-    weights[0, HEAD, 3] = looks[0]
-    place = torch.tensor([[0, 3]])
-    assert float(GuidedAttention.loss(weights, place, looks)) == pytest.approx(0, abs=1e-5)
-    weights[0, HEAD, 3] = torch.tensor([0.25, 0.25, 0.25, 0.25])
-    assert float(GuidedAttention.loss(weights, place, looks)) == pytest.approx(torch.log(torch.tensor(2.0)).item())
+    weights = torch.tensor([[0.5, 0.0, 0.5, 0.0]])
+    looks = LookTargets(places=torch.tensor([[0, 3]]), weights=weights, meant={})
+    attention = torch.full((1, 2, 4, 4), 0.25)
+    attention[0, HEAD, 3] = weights[0]
+    assert float(looks.loss(attention)) == pytest.approx(0, abs=1e-5)
+    attention[0, HEAD, 3] = torch.tensor([0.25, 0.25, 0.25, 0.25])
+    assert float(looks.loss(attention)) == pytest.approx(torch.log(torch.tensor(2.0)).item())
+
+
+def test_the_states_of_its_tokens_are_read():
+    looks = LookTargets(places=torch.tensor([[1, 2], [0, 0]]), weights=torch.zeros(2, 3), meant={})
+    states = torch.arange(12.0).reshape(2, 3, 2)
+    assert torch.equal(looks.read(states), torch.stack([states[1, 2], states[0, 0]]))
 
 
 def test_the_guided_layer_is_watched_only_inside(run):
     model = run.module(run.recipe.stage("language")).model
     ids = torch.tensor([[1, 2, 3]])
-    with watched(model.language_model) as seen:
+    with watched(model.language_model) as seen, watched(model.language_model, -1) as last:
         model(ids)
     model(ids)
     ((weights, states),) = seen
+    assert torch.equal(last[0][1], states)  # it is the last of three
     assert weights.shape == (1, 2, 3, 3)
     assert states.shape == (1, 3, 32)

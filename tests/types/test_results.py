@@ -1,25 +1,12 @@
-"""Results: detections, their instances, merging, poses, new pictures, and answers."""
+"""Detections, their instances, and merging."""
 
-import base64
 import json
-from io import BytesIO
-from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from visionllm.rendering import Canvas
-from visionllm.types import (
-    Answer,
-    Detections,
-    GeneratedImages,
-    Message,
-    Poses,
-    Routed,
-    merge_detections,
-    run_lengths,
-)
+from visionllm.types import Answer, Box, Detections, Instance, Mask, merge_detections, run_lengths
 
 
 def detections(scores: list[float], *, masks: bool = False, name: str = "star", size_hw=(6, 8)) -> Detections:
@@ -151,27 +138,6 @@ def test_parts_that_cannot_be_merged_are_refused(parts, message):
         merge_detections(parts)
 
 
-def test_an_answer_is_a_turn_for_the_history_of_the_next_question():
-    plain = Answer(text="Two.")
-    routed = Answer(text="Yes, star.", parts=("Yes, ", Routed("star", "[DET]"), "."))
-    assert plain.message == Message("assistant", ("Two.",))
-    assert routed.message.parts[1] == Routed("star", "[DET]")
-    assert routed.message.text == routed.text
-
-
-def test_an_answer_is_json_with_and_without_detections():
-    plain = json.loads(json.dumps(Answer(text="Two.", tokens=3).to_dict()))
-    assert plain == {"text": "Two.", "finish_reason": "stop", "tokens": 3, "detections": None, "notices": []}
-    assert Answer(text="", detections=detections([0.5])).to_dict()["detections"]["instances"][0]["label"] == "star"
-
-
-def test_an_answer_without_results_renders_as_a_copy_of_the_picture():
-    image = Image.new("RGB", (8, 6), "white")
-    copy = Answer(text="No.").render(image)
-    assert copy is not image
-    assert copy.tobytes() == image.tobytes()
-
-
 def test_detections_render_on_a_larger_copy_of_a_small_picture():
     image = Image.new("RGB", (8, 6), "white")
     drawn = Answer(text="star", detections=detections([0.5])).render(image)
@@ -179,126 +145,10 @@ def test_detections_render_on_a_larger_copy_of_a_small_picture():
     assert image.getextrema() == ((255, 255),) * 3
 
 
-def poses(**changes) -> Poses:
-    return Poses(
-        **{
-            "boxes": np.array([[0, 0, 4, 5], [1, 1, 3, 3]], dtype=np.float32),
-            "scores": np.array([0.75, 0.5], dtype=np.float32),
-            "class_ids": np.array([1, 0]),
-            "keypoints": np.array([[[1, 2], [3, 4.5]], [[2, 2], [2.5, 3]]], dtype=np.float32),
-            "keypoint_scores": np.array([[0.5, 0.25], [1, 0]], dtype=np.float32),
-            "size_hw": (6, 8),
-            "class_names": ("cat", "dog"),
-            "keypoint_names": ("nose", "tail"),
-            "bones": ((0, 1),),
-        }
-        | changes
-    )
-
-
-def test_poses_say_their_space_and_every_keypoint_has_name_place_and_score():
-    plain = json.loads(json.dumps(poses().to_dict()))
-    assert plain["space"] == "xyxy pixels of the original image, x1 and y1 exclusive; keypoints x, y in the same pixels"
-    assert plain["instances"][0] == {
-        "label": "dog",
-        "score": 0.75,
-        "box": [0, 0, 4, 5],
-        "keypoints": [
-            {"name": "nose", "x": 1, "y": 2, "score": 0.5},
-            {"name": "tail", "x": 3, "y": 4.5, "score": 0.25},
-        ],
-    }
-    assert (plain["type"], plain["size_hw"], plain["bones"]) == ("poses", [6, 8], [[0, 1]])
-
-
-def test_a_pose_carries_the_span_of_its_object():
-    first, second = poses(spans=((0, 3), (5, 8))).instances
-    assert (first.span, second.span) == ((5, 8), (0, 3))
-    assert first.keypoints[1].name == "tail"
-    assert first.to_dict()["span"] == [5, 8]
-
-
-def test_without_names_poses_and_keypoints_are_called_by_their_number():
-    plain = poses(class_names=(), keypoint_names=()).to_dict()
-    assert plain["instances"][0]["label"] == "1"
-    assert [k["name"] for k in plain["instances"][0]["keypoints"]] == ["0", "1"]
-
-
-def test_poses_can_be_chosen():
-    best = poses().select(np.array([1]))
-    assert len(best) == 1
-    assert best.instances[0].label == "cat"
-    assert best.keypoints.tolist() == [[[2, 2], [2.5, 3]]]
-
-
-def test_no_poses_are_no_error():
-    nothing = poses().select(np.zeros(2, dtype=bool))
-    assert nothing.to_dict()["instances"] == []
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        pytest.param({"boxes": np.zeros((1, 4), dtype=np.float32)}, r"expected boxes \[N, 4\], scores", id="boxes"),
-        pytest.param(
-            {"class_ids": np.array([0, 2])}, r"expected class_ids in \[0, 2\), one of the class_names", id="ids"
-        ),
-        pytest.param({"keypoint_names": ("nose",)}, "expected 2 keypoint_names, one per keypoint, got 1", id="names"),
-        pytest.param({"bones": ((0, 2),)}, r"expected bones between keypoints in \[0, 2\)", id="bones"),
-    ],
-)
-def test_poses_that_do_not_fit_are_refused(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        poses(**wrong)
-
-
-def test_poses_draw_themselves():
-    picture = Image.new("RGB", (8, 6))
-    assert poses().render(picture, scale=4).getextrema() != ((0, 0),) * 3
-
-
-def generated(**changes: Any) -> GeneratedImages:
-    pictures = (np.zeros((4, 6, 3), np.uint8), np.full((2, 2, 3), 255, np.uint8))
-    return GeneratedImages(**{"pictures": pictures, "seeds": (3, 4)} | changes)
-
-
-def test_new_pictures_say_their_size_seed_and_words_and_come_as_png():
-    plain = generated(labels=("a cat", "a dog"), spans=((0, 5), None), original_hw=(8, 12)).to_dict()
-    assert json.loads(json.dumps(plain)) == plain
-    assert "whole original image" in plain["space"]
-    first, second = plain["instances"]
-    assert (first["label"], first["seed"], first["size_hw"], first["span"]) == ("a cat", 3, [4, 6], [0, 5])
-    assert "span" not in second
-    back = Image.open(BytesIO(base64.b64decode(second["png"])))
-    np.testing.assert_array_equal(np.asarray(back), generated().pictures[1])
-
-
-def test_pictures_from_nothing_name_no_original():
-    plain = generated().to_dict()
-    assert "original" not in plain["space"]
-    assert plain["original_hw"] is None
-    assert [instance["label"] for instance in plain["instances"]] == ["0", "1"]
-
-
-@pytest.mark.parametrize(
-    ("wrong", "message"),
-    [
-        ({"seeds": (1,)}, "expected 2 seeds, one per picture, got 1"),
-        ({"seeds": ()}, "expected 2 seeds, one per picture, got 0"),
-        ({"labels": ("a",)}, "expected 2 labels, one per picture, got 1"),
-        ({"spans": (None,) * 3}, "expected 2 spans, one per picture, got 3"),
-        ({"pictures": (np.zeros((4, 6), np.uint8),), "seeds": (1,)}, r"expected pictures uint8\[h, w, 3\], got uint8"),
-        ({"pictures": (np.zeros((4, 6, 3)),), "seeds": (1,)}, r"got float64\[4, 6, 3\]"),
-    ],
-)
-def test_new_pictures_that_do_not_fit_are_refused(wrong, message):
-    with pytest.raises(ValueError, match=message):
-        generated(**wrong)
-
-
-def test_new_pictures_draw_themselves():
-    image = Image.new("RGB", (12, 8))
-    canvas = Canvas(image, 2)
-    generated(original_hw=(8, 12)).draw(canvas)
-    assert canvas.image.width > 2 * 24
-    assert generated(original_hw=(8, 12)).render(image, scale=2).size == canvas.image.size
+def test_an_instance_is_a_region_of_the_next_question():
+    mask = np.zeros((6, 8), bool)
+    empty = Instance("star", 0.5, (1, 2, 3, 4), mask)
+    assert empty.region == Instance("star", 0.5, (1, 2, 3, 4)).region == Box(1, 2, 3, 4)
+    mask = mask | (np.arange(8) == 3)
+    region = Instance("star", 0.5, (3, 0, 4, 6), mask).region
+    assert isinstance(region, Mask) and region.pixels is mask

@@ -1,6 +1,13 @@
 import pytest
 
-from visionllm.types.skeletons import COCO_PERSON, CROWDPOSE_PERSON, SIGMA, Skeleton
+from visionllm.types.skeletons import (
+    COCO_PERSON,
+    CROWDPOSE_PERSON,
+    SIGMA,
+    Skeleton,
+    bones_among,
+    skeleton_for,
+)
 
 
 def test_known_skeletons_have_the_published_order():
@@ -36,3 +43,9 @@ def test_any_subset_keeps_its_bones_in_its_own_order():
 def test_a_skeleton_that_does_not_fit_is_refused(change, message):
     with pytest.raises(ValueError, match=message):
         Skeleton(**change)
+
+
+def test_the_skeleton_that_knows_most_of_the_names_draws_the_bones():
+    assert skeleton_for(["head", "neck", "left hip"]) is CROWDPOSE_PERSON
+    assert bones_among(["head", "neck"]) == ((0, 1),)
+    assert bones_among(["door", "handle"]) == ()

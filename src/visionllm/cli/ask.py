@@ -22,7 +22,16 @@ from visionllm.cli.options import (
     load,
     parse_regions,
 )
-from visionllm.cli.output import check_out, print_instances, print_json, print_notices, save_picture, to_json
+from visionllm.cli.output import (
+    check_out,
+    poses_to_json,
+    print_instances,
+    print_json,
+    print_notices,
+    print_poses,
+    save_picture,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -70,8 +79,6 @@ def run(
     regions = parse_regions(box, point, scribble, polygon, mask)
     if regions and not pictures:
         raise ValueError(f"expected a picture for {len(regions)} regions, got none")
-    if out is not None and not pictures:
-        raise ValueError("expected a picture to draw on for --out, got none")
     if not prompt.strip() and not regions:
         raise ValueError(f"expected a question with words, got {prompt!r}")
     if regions:
@@ -129,13 +136,19 @@ def _show(
     if out is not None:
         from visionllm.rendering import draw_answer
 
-        save_picture(draw_answer(request.pictures[-1], question, answer, regions=regions), out)
+        shown = request.pictures[-1] if request.pictures else None
+        if shown is None and not answer.pictures:
+            raise ValueError("expected a picture to draw on for --out, got none")
+        save_picture(draw_answer(shown, question, answer, regions=regions), out)
     if as_json:
         told = answer.to_dict()
         plain = {name: told[name] for name in ("text", "finish_reason", "tokens", "notices")}
         plain = {"question": question, "images": [str(file) for file in files]} | plain | to_json(answer.detections)
+        plain["poses"] = [poses_to_json(poses) for poses in answer.poses]
+        plain["pictures"] = told["pictures"]
         print_json(plain | {"out": None if out is None else str(out)})
         return
     print(answer.text)
     print_instances(answer.detections)
+    print_poses(answer.poses, 1 + (0 if answer.detections is None else len(answer.detections)))
     print_notices(answer.notices, out)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, demo, find, tasks, train, world
+from visionllm.cli import ask, demo, find, make, pose, tasks, train, world
 from visionllm.cli import eval as evaluate
 
 # The base of all complaints of the parser that typer brings along; it lies elsewhere in older versions.
@@ -43,6 +43,9 @@ app.command()(ask.run)
 app.command()(find.detect)
 app.command()(find.segment)
 app.command()(find.refer)
+app.command()(pose.pose)
+app.command()(make.generate)
+app.command()(make.edit)
 app.command()(ask.caption)
 app.command()(demo.demo)
 app.command()(tasks.tasks)

@@ -134,11 +134,11 @@ def _classes(
 ) -> None:
     from dataclasses import replace
 
-    from visionllm.predictor import check_classes
+    from visionllm.predictor import check_names
     from visionllm.processing import open_picture
 
     check_out(out)
-    check_classes(classes)
+    check_names(classes)
     options = replace(answer_options(threshold), nms_iou=nms_iou)
     picture = open_picture(image)
     predictor = load(model, device)

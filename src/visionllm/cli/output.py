@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from rich.console import Console
 
-    from visionllm.types import Detections
+    from visionllm.types import Detections, Poses
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -53,6 +53,12 @@ def to_json(detections: "Detections | None") -> dict[str, Any]:
     return {name: plain[name] for name in ("space", "size_hw", "instances")}
 
 
+def poses_to_json(poses: "Poses") -> dict[str, Any]:
+    """Return poses as plain data that states its space."""
+    plain = poses.to_dict()
+    return {name: plain[name] for name in ("space", "size_hw", "bones", "instances")}
+
+
 def print_json(plain: dict[str, Any]) -> None:
     """Print one JSON object."""
     print(json.dumps(plain))
@@ -77,6 +83,20 @@ def print_instances(detections: "Detections | None") -> None:
     for number, instance in enumerate(detections.instances, start=1):
         table.add_row(str(number), instance.label, f"{instance.score:.2f}", *(f"{side:.0f}" for side in instance.box))
     console().print(table)
+
+
+def print_poses(found: "Sequence[Poses]", first: int = 1) -> None:
+    """Print a line an object (number, label, score, box), and below it its keypoints with their scores.
+
+    Args:
+        found: The poses.
+        first: Number of the first one.
+    """
+    lines = console()
+    for number, pose in enumerate((pose for poses in found for pose in poses.instances), start=first):
+        box = ", ".join(f"{side:.0f}" for side in pose.box)
+        lines.print(f"{number} {pose.label} {pose.score:.2f} ({box})")
+        lines.print("  " + " · ".join(f"{k.name} {k.x:.0f},{k.y:.0f} {k.score:.2f}" for k in pose.keypoints))
 
 
 def print_notices(notices: Sequence[str], out: Path | None = None) -> None:

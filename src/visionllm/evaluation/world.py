@@ -186,7 +186,7 @@ class Asked:
     @property
     def truth(self) -> DetectionTruth | None:
         """What should be found, or None where nothing should."""
-        return self.sample.truth.get("detection")
+        return self.sample.detection
 
     @property
     def masks(self) -> NDArray[np.bool_]:

@@ -6,7 +6,7 @@ from PIL import Image
 
 from visionllm.predictor.core import Core, Prepared
 from visionllm.predictor.opened import OpenedImage
-from visionllm.types import Answer, Message, Options, Picture, Region, Request, ask
+from visionllm.types import Answer, Found, Message, Options, Picture, Region, Request, ask
 
 
 class Chat:
@@ -22,21 +22,29 @@ class Chat:
         self.core = core
         self.options = options or Options()
         self.messages: tuple[Message, ...] = ()
+        self.answers: tuple[Answer, ...] = ()
         self._opened = None if image is None else OpenedImage(core, image)
 
-    def ask(self, text: str, *, regions: Sequence[Region] = (), options: Options | None = None) -> Answer:
+    def ask(self, text: str, *, regions: Sequence[Region | Found] = (), options: Options | None = None) -> Answer:
         """Say something and return the answer; both become turns of the conversation.
 
+        Args:
+            text: The question.
+            regions: What it points at: places in the picture, or what earlier answers found, as in
+                `chat.ask("Make this blue.", regions=[Found(2)])`.
+            options: How to answer.
+
         Raises:
-            ValueError: If the question is malformed, or the conversation is longer than the context.
+            ValueError: If the question is malformed, the conversation is longer than the context, or an earlier answer
+                found no such thing.
         """
         request = self._request(text, regions, options)
         answer = self.core.answer(self._prepare(request))[0]
-        self.messages = (*request.messages, answer.message)
+        self._remember(request, answer)
         return answer
 
     def stream(
-        self, text: str, *, regions: Sequence[Region] = (), options: Options | None = None
+        self, text: str, *, regions: Sequence[Region | Found] = (), options: Options | None = None
     ) -> Iterator[str | Answer]:
         """Say something and yield pieces of the answer's text, then the answer; an unfinished one becomes no turn.
 
@@ -46,11 +54,32 @@ class Chat:
         request = self._request(text, regions, options)
         for item in self.core.stream(self._prepare(request)):
             if isinstance(item, Answer):
-                self.messages = (*request.messages, item.message)
+                self._remember(request, item)
             yield item
 
-    def _request(self, text: str, regions: Sequence[Region], options: Options | None) -> Request:
-        (turn,) = ask(text, regions=tuple(regions)).messages
+    def _remember(self, request: Request, answer: Answer) -> None:
+        self.messages = (*request.messages, answer.message)
+        self.answers = (*self.answers, answer)
+
+    def _place(self, region: Region | Found) -> Region:
+        """Return a region, or where an earlier answer found what is meant."""
+        if not isinstance(region, Found):
+            return region
+        count = len(self.answers)
+        turn = region.turn
+        if turn is None:
+            turn = next((number for number in range(count, 0, -1) if self.answers[number - 1].instances), 0)
+            if not turn:
+                raise ValueError("expected an earlier answer that found something, got none")
+        if not 1 <= turn <= count:
+            raise ValueError(f"expected a turn among the {count} earlier ones, got {turn}")
+        found = self.answers[turn - 1].instances
+        if not 1 <= region.number <= len(found):
+            raise ValueError(f"expected one of the {len(found)} things that turn {turn} found, got {region.number}")
+        return found[region.number - 1].region
+
+    def _request(self, text: str, regions: Sequence[Region | Found], options: Options | None) -> Request:
+        (turn,) = ask(text, regions=tuple(self._place(region) for region in regions)).messages
         if not self.messages and self._opened is not None:
             turn = Message("user", (Picture(self._opened.image), *turn.parts))
         return Request((*self.messages, turn), options or self.options)

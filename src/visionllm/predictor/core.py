@@ -4,28 +4,42 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
 from PIL import Image
 from transformers import Cache
 
-from visionllm.answers import Reading, attach, compose, last_question, read_answer
+from visionllm.answers import Reading, attach, attach_pictures, attach_poses, compose, last_question, read_answer
 from visionllm.generation import GeneratedIds, TextStream, extend, generate, stream
 from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration
+from visionllm.predictor.edited import edited_there
 from visionllm.predictor.photos import NOTICE, looks_like_photo
 from visionllm.processing import VisionLLMProcessor
 from visionllm.super_link import select_units
-from visionllm.types import Answer, Detections, Mark, Part, Request, merge_detections
+from visionllm.types import (
+    Answer,
+    Detections,
+    GeneratedImages,
+    Mark,
+    Part,
+    Poses,
+    Request,
+    Result,
+    bones_among,
+    merge_detections,
+)
 from visionllm.types.tensors import ModelInputs, Queries
+
+_Found = TypeVar("_Found", Detections, Poses)
 
 
 class Unit(NamedTuple):
     """The result of one unit: its row, what was found, and the index in the row of each group's routing token."""
 
     row: int
-    found: Detections
+    found: Result
     places: tuple[int, ...]
 
 
@@ -146,21 +160,80 @@ class Core:
         Raises:
             ValueError: If the model has no detector.
         """
-        if self.deterministic:
-            units = []
-            for row, (request, answer) in enumerate(zip(prepared.requests, answers, strict=True)):
-                alone = self.prepare([request], [answer])
-                units += [unit._replace(row=row) for unit in self._decode(alone, alone.inputs)]
-        else:
-            units = self._decode(prepared, prepared.inputs)
+        units = self._known(prepared, answers)
         results = []
         for row, (names, notices) in enumerate(zip(labels, self.notices(prepared), strict=True)):
-            found = [unit.found for unit in units if unit.row == row]
+            found = [unit.found for unit in units if unit.row == row and isinstance(unit.found, Detections)]
             if not found:
                 raise ValueError("expected a model with a detector, got one that only talks")
             whole = first_instances(merge_detections(found), prepared.requests[row].options.max_instances)
             results.append(replace(whole, class_names=tuple(names), notices=notices))
         return results
+
+    def known_poses(
+        self,
+        prepared: Prepared,
+        answers: Sequence[Sequence[Part]],
+        names: Sequence[tuple[Sequence[str], Sequence[str]]],
+    ) -> list[Poses]:
+        """Decode requests for keypoints that were prepared with known answers; nothing is written.
+
+        Args:
+            prepared: The requests, with the answers in their rows.
+            answers: The same answers.
+            names: For each row, the names of its objects and those of its keypoints.
+
+        Raises:
+            ValueError: If the model has no pose decoder.
+        """
+        units = self._known(prepared, answers)
+        results = []
+        for row, ((objects, keypoints), notices) in enumerate(zip(names, self.notices(prepared), strict=True)):
+            found = [unit.found for unit in units if unit.row == row and isinstance(unit.found, Poses)]
+            if len(found) != 1:
+                raise ValueError("expected a model with a pose decoder, got one that finds no keypoints")
+            most = prepared.requests[row].options.max_instances
+            results.append(
+                replace(
+                    first_instances(found[0], most),
+                    class_names=tuple(objects),
+                    keypoint_names=tuple(keypoints),
+                    bones=bones_among(keypoints),
+                    notices=notices,
+                )
+            )
+        return results
+
+    def known_pictures(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[GeneratedImages]:
+        """Decode requests for one picture each that were prepared with known answers; nothing is written.
+
+        Args:
+            prepared: The requests, with the answers in their rows.
+            answers: The same answers.
+
+        Raises:
+            ValueError: If the model has no decoder for such pictures.
+        """
+        units = self._known(prepared, answers)
+        results = []
+        for row, notices in enumerate(self.notices(prepared)):
+            made = [unit.found for unit in units if unit.row == row and isinstance(unit.found, GeneratedImages)]
+            if len(made) != 1:
+                raise ValueError("expected a model that makes pictures, got one without a decoder for them")
+            question = last_question(prepared.requests[row].messages)
+            kept = edited_there(made[0], prepared.requests[row])
+            results.append(replace(kept, labels=(question.strip(),), notices=notices))
+        return results
+
+    def _known(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[Unit]:
+        """Decode the rows of known answers."""
+        if not self.deterministic:
+            return self._decode(prepared, prepared.inputs)
+        units = []
+        for row, (request, answer) in enumerate(zip(prepared.requests, answers, strict=True)):
+            alone = self.prepare([request], [answer])
+            units += [unit._replace(row=row) for unit in self._decode(alone, alone.inputs)]
+        return units
 
     def notices(self, prepared: Prepared) -> tuple[tuple[str, ...], ...]:
         """Return what the user should know about the last picture of each request."""
@@ -182,10 +255,16 @@ class Core:
         units = self._routed(prepared, written, readings)
         answers = []
         for row, (reading, w, notices) in enumerate(zip(readings, written, self.notices(prepared), strict=True)):
-            found = attach(reading, [(unit.found, unit.places) for unit in units if unit.row == row])
+            own, most = [unit for unit in units if unit.row == row], prepared.requests[row].options.max_instances
+            found = attach(reading, [(u.found, u.places) for u in own if isinstance(u.found, Detections)])
+            poses = attach_poses(reading, [(u.found, u.places) for u in own if isinstance(u.found, Poses)])
             if found is not None:
-                found = first_instances(found, prepared.requests[row].options.max_instances)
-            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices))
+                found = first_instances(found, most)
+            poses = tuple(first_instances(some, most) for some in poses)
+            pictures = attach_pictures(
+                reading, [(u.found, u.places) for u in own if isinstance(u.found, GeneratedImages)]
+            )
+            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices, poses, pictures))
         return answers
 
     def _routed(self, prepared: Prepared, written: Sequence[GeneratedIds], readings: Sequence[Reading]) -> list[Unit]:
@@ -196,7 +275,12 @@ class Core:
         """
         last = prepared.inputs.turn_ids[:, -1]
         images = prepared.inputs.turn_images.gather(1, last[:, None]).squeeze(1).tolist()
-        chosen = [row for row, reading in enumerate(readings) if reading.routed and images[row] >= 0]
+        looking = {token for token, route in self.processor.vocabulary.routes.items() if route.picture}
+        chosen = [
+            row
+            for row, reading in enumerate(readings)
+            if reading.routed and (images[row] >= 0 or not any(routed.token in looking for routed in reading.routed))
+        ]
         if not chosen:
             return []
         requests = [_settled(prepared.requests[row], readings[row]) for row in chosen]
@@ -224,8 +308,6 @@ class Core:
             The units, row by row in the order of their places.
         """
         queries, images = self._read(prepared, whole), whole.images
-        if images is None:
-            return []
         start = prepared.inputs.input_ids.shape[1] if of_answers else 0
         options = [request.options for request in prepared.requests]
         units: list[Unit] = []
@@ -236,7 +318,7 @@ class Core:
                 results = self.model.decode({name: part}, images, options)[name]
                 places = [tuple(p - start for p in row if p >= 0) for row in part.positions.tolist()]
                 found = zip(part.rows.tolist(), results, places, strict=True)
-                units += [Unit(row, result, place) for row, result, place in found if isinstance(result, Detections)]
+                units += [Unit(row, result, place) for row, result, place in found]
         return sorted(units, key=lambda unit: (unit.row, unit.places))
 
     def _read(self, prepared: Prepared, whole: ModelInputs) -> Mapping[str, Queries]:
@@ -287,7 +369,7 @@ def _settled(request: Request, reading: Reading) -> Request:
     return replace(request, options=replace(options, threshold=0.0, max_per_class=1))
 
 
-def first_instances(found: Detections, count: int) -> Detections:
+def first_instances(found: _Found, count: int) -> _Found:
     """Return the first `count` instances."""
     return found if len(found) <= count else found.select(np.arange(count))
 

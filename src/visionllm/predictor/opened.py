@@ -1,6 +1,6 @@
 """One picture and questions about it, asked anew each time or after it was encoded once."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -11,25 +11,39 @@ from transformers import Cache
 
 from visionllm.model import EncodedPictures, join_encoded
 from visionllm.predictor.core import Core, Prepared, first_instances
-from visionllm.processing import known_class_answer, known_class_question, point_answer, point_question, refer_answer
+from visionllm.processing import (
+    known_class_answer,
+    known_class_question,
+    made_answer,
+    made_question,
+    point_answer,
+    point_question,
+    pose_answer,
+    pose_question,
+    refer_answer,
+)
 from visionllm.processing.prompts import fill
 from visionllm.processing.regions import region_mask, split_mask
 from visionllm.types import (
     Answer,
     Detections,
+    GeneratedImages,
     Mark,
     Message,
     Options,
     Part,
     Picture,
+    Poses,
     Region,
     Request,
     ask,
     merge_detections,
 )
+from visionllm.types.skeletons import CLASS_SKELETONS
 from visionllm.types.tensors import ImageBatch, ModelInputs
 
 PASSES_AT_ONCE = 4
+Prepare = Callable[[Sequence[Request], Sequence[Sequence[Part] | None] | None], Prepared]
 
 
 class Questions:
@@ -95,6 +109,28 @@ class Questions:
         answer = refer_answer(prompt=prompts.refer_answer)
         request = self._request(parts, replace(options or Options(), max_instances=1))
         return self.core.known(self.prepare([request], [answer]), [answer], [[phrase]])[0]
+
+    def pose(
+        self, classes: Sequence[str], keypoints: Sequence[str] | None = None, *, options: Options | None = None
+    ) -> Poses:
+        """Find objects with their keypoints; see `VisionLLM.pose`."""
+        names = check_names(classes)
+        points = check_names(keypoints_of(names) if keypoints is None else keypoints, "keypoint")
+        if "[POSE]" not in self.core.processor.vocabulary.routes:
+            raise ValueError("expected a model with a pose decoder, got one that finds no keypoints")
+        prompts = self.core.processor.config.prompts
+        answer = pose_answer(names, points, prompts)
+        request = self._request([pose_question(names, points, prompts)], options)
+        return self.core.known_poses(self.prepare([request], [answer]), [answer], [(names, points)])[0]
+
+    def edit(self, wish: str, *, regions: Sequence[Region] = (), options: Options | None = None) -> GeneratedImages:
+        """Change the picture; see `VisionLLM.edit`."""
+        prompts = self.core.processor.config.prompts
+        question: list[Part] = [made_question(wish, prompts.edit)]
+        for region in regions:
+            question += [" ", Mark(region)]
+        request = self._request(question, options)
+        return make_picture(self.core, self.prepare, request, "[EDIT]", prompts.edit_answer)
 
     def segment_regions(self, regions: Sequence[Region], *, options: Options | None = None) -> Detections:
         """Segment what each region points at; see `VisionLLM.segment_regions`."""
@@ -220,33 +256,71 @@ class OpenedImage(Questions):
         )
 
 
-def check_classes(classes: Sequence[str]) -> list[str]:
-    """Return class names without blanks around them.
+def make_picture(core: Core, prepare: Prepare, request: Request, token: str, prompt: str) -> GeneratedImages:
+    """Answer a request by one new picture.
+
+    Args:
+        core: The model.
+        prepare: Turns requests and answers into tensors.
+        request: What is wanted.
+        token: Routes to the decoder.
+        prompt: The answer.
 
     Raises:
-        ValueError: If there is no class, or one is blank or comes twice.
+        ValueError: If the model has no such decoder.
     """
-    if isinstance(classes, str) or not classes:
-        raise ValueError(f"expected a list of at least one class name, got {classes!r}")
-    names = [name.strip() for name in classes]
-    for place, name in enumerate(names):
+    if token not in core.processor.vocabulary.routes:
+        raise ValueError("expected a model that makes pictures, got one without a decoder for them")
+    answer = made_answer(token, prompt)
+    return core.known_pictures(prepare([request], [answer]), [answer])[0]
+
+
+def check_names(names: Sequence[str], what: str = "class") -> list[str]:
+    """Return the names of classes or of something else without blanks around them.
+
+    Raises:
+        ValueError: If there is no name, or one is blank or comes twice.
+    """
+    if isinstance(names, str) or not names:
+        raise ValueError(f"expected a list of at least one {what} name, got {names!r}")
+    clean = [name.strip() for name in names]
+    for place, name in enumerate(clean):
         if not name:
-            raise ValueError(f"expected words in class name {place}, got {classes[place]!r}")
-        if name in names[:place]:
-            raise ValueError(f"expected different class names, got {name!r} twice")
-    return names
+            raise ValueError(f"expected words in {what} name {place}, got {names[place]!r}")
+        if name in clean[:place]:
+            raise ValueError(f"expected different {what} names, got {name!r} twice")
+    return clean
+
+
+def keypoints_of(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the keypoints that all these classes have by themselves.
+
+    Raises:
+        ValueError: If no skeleton is known for one, or they differ.
+
+    >>> keypoints_of(["person"])[:3]
+    ('nose', 'left eye', 'right eye')
+    """
+    known = [CLASS_SKELETONS.get(name) for name in names]
+    missing = [name for name, skeleton in zip(names, known, strict=True) if skeleton is None]
+    if missing:
+        raise ValueError(f"expected the names of keypoints for {missing[0]!r}, which has none by itself, got none")
+    found = {skeleton.names for skeleton in known if skeleton is not None}
+    if len(found) != 1:
+        raise ValueError(f"expected the names of keypoints for {', '.join(names)}, whose own differ, got none")
+    return found.pop()
 
 
 def class_passes(classes: Sequence[str], most: int) -> list[list[str]]:
     """Split a list of classes into passes of at most `most`, all about equally long.
 
     Raises:
-        ValueError: As `check_classes`.
+        ValueError: As `check_names`.
 
     >>> class_passes(["star", "fish", "cup"], 2)
     [['star', 'fish'], ['cup']]
     """
-    names = check_classes(classes)
+    names = check_names(classes)
     number = -(-len(names) // most)
     size = -(-len(names) // number)
     return [names[start : start + size] for start in range(0, len(names), size)]

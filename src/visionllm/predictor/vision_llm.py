@@ -12,9 +12,15 @@ from PIL import Image
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core
-from visionllm.predictor.opened import OpenedImage, Questions, class_passes
-from visionllm.processing import VisionLLMProcessor, known_class_answer, known_class_question, open_picture
-from visionllm.types import Answer, Detections, Message, Options, Region, Request, ask
+from visionllm.predictor.opened import OpenedImage, Questions, class_passes, make_picture
+from visionllm.processing import (
+    VisionLLMProcessor,
+    known_class_answer,
+    known_class_question,
+    made_question,
+    open_picture,
+)
+from visionllm.types import Answer, Detections, GeneratedImages, Message, Options, Poses, Region, Request, ask
 from visionllm.weights import load_model
 
 ImageLike = Image.Image | str | PathLike[str] | bytes
@@ -28,7 +34,7 @@ class VisionLLM:
 
     *Free* mode writes an answer and decodes what it routes: `ask`, `chat`, `answer`, `stream`, `describe_region`,
     `caption`. *Known-class* mode reads all classes in one pass and writes nothing: `detect`, `segment`, `refer`,
-    `segment_regions`. `open` encodes a picture once for many questions.
+    `segment_regions`, `pose`, `generate`, `edit`. `open` encodes a picture once for many questions.
 
     Args:
         model: The network.
@@ -239,6 +245,60 @@ class VisionLLM:
             ValueError: If the picture cannot be opened, or the phrase is blank.
         """
         return self._questions(image).refer(phrase, options=options)
+
+    def pose(
+        self,
+        image: ImageLike,
+        classes: Sequence[str],
+        keypoints: Sequence[str] | None = None,
+        *,
+        options: Options | None = None,
+    ) -> Poses:
+        """Find objects of known classes with their keypoints in one pass, best score first.
+
+        Args:
+            image: The picture.
+            classes: Names such as `"person"`.
+            keypoints: Names such as `"left elbow"`, any of them, in any order; None means those that the classes have
+                by themselves (`visionllm.types.skeletons`).
+            options: As `detect`.
+
+        Raises:
+            ValueError: If the picture cannot be opened, a name is missing, blank or there twice, the classes have no
+                keypoints by themselves, or the model has no pose decoder.
+        """
+        return self._questions(image).pose(classes, keypoints, options=options)
+
+    def generate(self, caption: str, *, options: Options | None = None) -> GeneratedImages:
+        """Make a new picture.
+
+        Args:
+            caption: What it should show, such as `"two red stars above a boat"`.
+            options: Seed, steps, guidance, size and scheduler.
+
+        Raises:
+            ValueError: If there are no words, the size, steps or scheduler don't fit the model, or it makes no
+                pictures.
+        """
+        prompts = self.processor.config.prompts
+        request = ask(made_question(caption, prompts.draw), options=options)
+        return make_picture(self._core, self._core.prepare, request, "[GEN]", prompts.draw_answer)
+
+    def edit(
+        self, image: ImageLike, wish: str, *, regions: Sequence[Region] = (), options: Options | None = None
+    ) -> GeneratedImages:
+        """Make a changed copy of a picture.
+
+        Args:
+            image: The picture.
+            wish: What should change, such as `"Make the star blue"`.
+            regions: Where it should change; every pixel outside all of them stays as it is.
+            options: As `generate`; and how strongly the picture itself guides.
+
+        Raises:
+            ValueError: As `generate`; or if the picture cannot be opened, or a region is not on it.
+        """
+        return self._questions(image).edit(wish, regions=regions, options=options)
 
     def segment_regions(
         self, image: ImageLike, regions: Sequence[Region], *, options: Options | None = None

@@ -10,8 +10,12 @@ from visionllm.processing.prompts import (
     Prompts,
     known_class_answer,
     known_class_question,
+    made_answer,
+    made_question,
     point_answer,
     point_question,
+    pose_answer,
+    pose_question,
     refer_answer,
 )
 from visionllm.processing.targets import TrainBatch, Unit
@@ -37,9 +41,13 @@ __all__ = [
     "Vocabulary",
     "known_class_answer",
     "known_class_question",
+    "made_answer",
+    "made_question",
     "open_picture",
     "point_answer",
     "point_question",
+    "pose_answer",
+    "pose_question",
     "refer_answer",
     "train_tokenizer",
 ]

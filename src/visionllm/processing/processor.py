@@ -11,11 +11,19 @@ from visionllm.processing.chat import Written, write
 from visionllm.processing.checks import check_answer, check_request
 from visionllm.processing.configuration import ProcessorConfig
 from visionllm.processing.decoder_images import resized_hw
-from visionllm.processing.targets import TrainBatch, Unit, detection_targets, detection_truth, units
+from visionllm.processing.targets import (
+    TrainBatch,
+    Unit,
+    detection_targets,
+    detection_truth,
+    pose_targets,
+    pose_truth,
+    units,
+)
 from visionllm.processing.tiles import split_count
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.types import Part, Request, Sample
-from visionllm.types.tensors import DetectionTargets, ModelInputs
+from visionllm.types.tensors import DetectionTargets, ModelInputs, PoseTargets
 
 CONFIG_FILE = "processor_config.json"
 
@@ -90,7 +98,7 @@ class VisionLLMProcessor:
         """
         self._check_rows(rows)
         packed: list[Row] = []
-        targets: list[DetectionTargets] = []
+        targets: list[DetectionTargets | PoseTargets] = []
         places: list[Unit] = []
         for b, samples in enumerate(rows):
             written = [self._write_sample(sample) for sample in samples]
@@ -98,8 +106,8 @@ class VisionLLMProcessor:
             for turn, (sample, w) in enumerate(zip(samples, written, strict=True), 1):
                 if not w.groups:
                     row.turn_pictures.pop(turn, None)
-                for first, target in self._targets(sample, w, row, turn):
-                    places.append(Unit(b, turn, row.offsets[turn - 1] + first))
+                for decoder, first, target in self._targets(sample, w, row, turn):
+                    places.append(Unit(b, turn, row.offsets[turn - 1] + first, decoder))
                     targets.append(target)
             packed.append(row)
         inputs = collate(
@@ -159,20 +167,28 @@ class VisionLLMProcessor:
             )
         return written
 
-    def _targets(self, sample: Sample, written: Written, row: Row, turn: int) -> list[tuple[int, DetectionTargets]]:
-        """Return the targets of the detector's units of an answer, each with the index of its first routing token."""
+    def _targets(
+        self, sample: Sample, written: Written, row: Row, turn: int
+    ) -> list[tuple[str, int, DetectionTargets | PoseTargets]]:
+        """Return the decoder, the index of the first routing token and the targets of the units of an answer."""
         config, vocabulary = self.config, self.vocabulary
         if config.decoder is None or not written.groups:
             return []
-        found = []
+        asked = [g.span for g in written.groups if g.span is not None and g.token == "[POSE]"]
+        found: list[tuple[str, int, DetectionTargets | PoseTargets]] = []
         for decoder, groups in units(written, vocabulary.routes, vocabulary.sentence_end_ids):
             spans = [g.span for g in groups if g.span is not None]
-            if decoder != "detection" or not spans:
+            if decoder not in ("detection", "pose") or not spans:
                 continue
             if turn not in row.turn_pictures:
                 raise ValueError(f"expected a picture for the answer's {groups[0].token}, got none")
             picture = row.pictures[row.turn_pictures[turn]]
             size_hw = (picture.height, picture.width)
-            target = detection_targets(detection_truth(sample), spans, size_hw, resized_hw(size_hw, config.decoder))
-            found.append((groups[0].position, target))
+            if decoder == "pose":
+                objects = [span for span in spans if span not in asked]
+                keypoints = [asked.index(span) for span in spans if span in asked]
+                target = pose_targets(pose_truth(sample), objects, keypoints, size_hw)
+            else:
+                target = detection_targets(detection_truth(sample), spans, size_hw, resized_hw(size_hw, config.decoder))
+            found.append((decoder, groups[0].position, target))
         return found

@@ -11,6 +11,7 @@ class Prompts:
     """The prompts a model was trained with; saved along with its processor.
 
     Placeholders: `{names}` class names, `{phrase}` a referring phrase, `{regions}` and `{region}` marked regions,
+    `{keypoints}` names of keypoints, `{caption}` what a new picture should show, `{wish}` how a picture should change,
     `{routed}` the routed spans of an answer.
 
     Attributes:
@@ -25,6 +26,12 @@ class Prompts:
         last_region: What stands between the last two regions of that question.
         point_answer: Answer for one region.
         points_answer: Answer for several regions.
+        pose: Question for keypoints; it follows `detect`, which names the objects.
+        pose_answer: Its answer, which follows `detect_answer`.
+        draw: Question for a new picture.
+        draw_answer: Its answer.
+        edit: Question for a changed picture.
+        edit_answer: Its answer.
         caption: Question for a description of the picture.
         describe_region: Question for a description of one region.
 
@@ -43,13 +50,19 @@ class Prompts:
     last_region: str = " and "
     point_answer: str = "Here it is: {routed}."
     points_answer: str = "Here they are: {routed}."
+    pose: str = "Mark the {keypoints} of each."
+    pose_answer: str = "Keypoints: {routed}."
+    draw: str = "Draw {caption}."
+    draw_answer: str = "Here it is {routed}."
+    edit: str = "{wish}."
+    edit_answer: str = "Here it is {routed}."
     caption: str = "What is in this picture?"
     describe_region: str = "Describe {region}."
 
     def __post_init__(self) -> None:
         needed = {"detect": "names", "segment": "names", "refer": "phrase", "point": "regions", "points": "regions"}
         needed |= {name: "routed" for name in self.__dataclass_fields__ if name.endswith("_answer")}
-        needed["describe_region"] = "region"
+        needed |= {"describe_region": "region", "pose": "keypoints", "draw": "caption", "edit": "wish"}
         for name, placeholder in needed.items():
             if getattr(self, name).count(f"{{{placeholder}}}") != 1:
                 raise ValueError(f"expected {{{placeholder}}} once in the prompt {name}, got {getattr(self, name)!r}")
@@ -67,6 +80,12 @@ PUBLISHED = Prompts(
     last_region=", ",
     point_answer="Sure, these objects are {routed}.",
     points_answer="Sure, these objects are {routed}.",
+    pose="Can you examine the image and pinpoint the keypoint locations of the {keypoints}?",
+    pose_answer="Utilizing keypoints detection, the image analysis reveals the location of {routed}.",
+    draw="Generate image with caption: {caption}.",
+    draw_answer="Here it is {routed}.",
+    edit="Edit the image according to the caption: {wish}.",
+    edit_answer="Here it is {routed}.",
     caption="Provide a one-sentence caption for the provided image.",
     describe_region="Can you provide me with a brief description of {region} in the picture?",
 )
@@ -110,6 +129,52 @@ def known_class_answer(
     return fill(prompt, "routed", [Routed(name, token) for name in names])
 
 
+def pose_question(names: Sequence[str], keypoints: Sequence[str], prompts: Prompts) -> str:
+    """Return the question for keypoints of known classes.
+
+    >>> pose_question(["person"], ["nose", "left eye"], Prompts())
+    'Find every person. Mark the nose, left eye of each.'
+
+    Raises:
+        ValueError: If there is no name or no keypoint, or a blank one.
+    """
+    _check_names(keypoints, "keypoint")
+    asked = "".join(str(part) for part in fill(prompts.pose, "keypoints", keypoints))
+    return f"{known_class_question(names, prompts.detect)} {asked}"
+
+
+def pose_answer(names: Sequence[str], keypoints: Sequence[str], prompts: Prompts) -> tuple[Part, ...]:
+    """Return the answer that routes every class name and then every keypoint, in order.
+
+    Raises:
+        ValueError: If there is no name or no keypoint, or a blank one.
+    """
+    _check_names(keypoints, "keypoint")
+    objects = known_class_answer(names, prompt=prompts.detect_answer)
+    return (*objects, " ", *fill(prompts.pose_answer, "routed", [Routed(name, "[POSE]") for name in keypoints]))
+
+
+def made_question(words: str, prompt: str) -> str:
+    """Return the question for a new or changed picture; the prompt brings its own full stop.
+
+    >>> made_question("two red stars.", Prompts.draw)
+    'Draw two red stars.'
+
+    Raises:
+        ValueError: If there are no words.
+    """
+    said = words.strip().rstrip(".").rstrip()
+    if not said:
+        raise ValueError(f"expected words for a picture, got {words!r}")
+    placeholder = "caption" if "{caption}" in prompt else "wish"
+    return "".join(str(part) for part in fill(prompt, placeholder, [said]))
+
+
+def made_answer(token: str, prompt: str) -> tuple[Part, ...]:
+    """Return the answer that routes a new or changed picture; it has no words of its own."""
+    return fill(prompt, "routed", [Routed("", token)])
+
+
 def refer_answer(token: str = "[GRD]", prompt: str = Prompts.refer_answer) -> tuple[Part, ...]:
     """Return the answer that routes the one thing a phrase means; it has no words: its label is the phrase."""
     return fill(prompt, "routed", [Routed("", token)])
@@ -137,12 +202,12 @@ def point_answer(count: int, prompts: Prompts, token: str = "[DET]") -> tuple[Pa
     return fill(prompts.point_answer if count == 1 else prompts.points_answer, "routed", routed)
 
 
-def _check_names(names: Sequence[str]) -> None:
+def _check_names(names: Sequence[str], what: str = "class") -> None:
     if isinstance(names, str) or not names:
-        raise ValueError(f"expected a list of at least one class name, got {names!r}")
+        raise ValueError(f"expected a list of at least one {what} name, got {names!r}")
     for i, name in enumerate(names):
         if not name.strip():
-            raise ValueError(f"expected words in class name {i}, got {name!r}")
+            raise ValueError(f"expected words in {what} name {i}, got {name!r}")
 
 
 def _check_regions(count: int) -> None:

@@ -20,7 +20,20 @@ ROUTED = {
     "refer-reasoning": 0.5, "refer-nothing": 0.8, "segment-point": 0.3, "segment-scribble": 0.3,
     "segment-box": 0.3, "segment-mask": 0.3, "segment-several": 0.4,
 }  # fmt: skip
-NOT_THERE = {"existence": 1.5, "verify": 1.5, "refer-nothing": 1, "chat": 0.6}
+LANGUAGE = {
+    "caption": 2.5, "existence": 1, "count": 2, "colour": 0.7, "kind": 0.7, "fill": 0.6, "size": 1, "relation": 2.5,
+    "verify": 1.2, "multi-turn": 1, "chat": 0.3, "region-caption": 0.5, "region-recognition": 0.5,
+    "region-question": 0.8, "region-choice": 1.5, "region-compare": 1.5,
+    "detect-one": 0.3, "detect-several": 0.4, "detect-everything": 0.15, "detect-nothing": 0.5, "detect-attribute": 0.8,
+    "count-with-boxes": 0.4, "count-like-marked": 0.5, "grounded-caption": 0.8, "detect-and-describe": 0.5,
+    "segment-instances": 0.3, "refer-attribute": 1.2, "refer-relation": 1.4, "refer-ordinal": 1.2,
+    "refer-reasoning": 0.8, "refer-nothing": 0.7, "segment-point": 0.4, "segment-scribble": 0.5,
+    "segment-box": 0.5, "segment-mask": 0.6, "segment-several": 0.5, "known-classes": 0.6,
+}  # fmt: skip
+POINTED = ROUTED | {
+    "detect-nothing": 0.1, "detect-attribute": 1, "refer-nothing": 0.1, "segment-point": 0.5, "segment-scribble": 0.5,
+    "segment-box": 0.6, "segment-mask": 0.8,
+}  # fmt: skip
 KNOWN = {"known-classes": 3.0}
 
 STAGES: tuple[Stage, ...] = (
@@ -62,15 +75,15 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "joined:model", "aims": "expert:aims"},
     ),
     Stage(
-        name="language", objective="tasks", seed=7, steps=3200, pictures=16, questions=8, link_weight=1.0,
-        words_weight=0.5, precision="bf16", mixture=TALK | REGION | ROUTED | NOT_THERE | {"known-classes": 0.6},
+        name="language", objective="tasks", seed=8, steps=5000, pictures=16, questions=8, link_weight=1.0,
+        words_weight=0.5, precision="bf16", mixture=LANGUAGE,
         rates=_NO_PICTURE_TOWER | {"aims.*": 0.0, "model.decoders.*": 0.0, "*": 1.2e-3},
         ema=0.998, warmup=0.02, floor=0.02,
         start={"model": "together:model", "aims": "expert:aims"},
     ),
     Stage(
-        name="decoders", objective="tasks", seed=5, steps=360, pictures=12, questions=4, units=16, precision="bf16",
-        mixture=ROUTED | {"known-classes": 1.5},
+        name="decoders", objective="tasks", seed=9, steps=800, pictures=12, questions=4, units=16, precision="bf16",
+        mixture=POINTED | {"known-classes": 1.5},
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },

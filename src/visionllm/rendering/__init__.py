@@ -1,6 +1,6 @@
 """Results as pictures: boxes, masks, keypoints and labels on the picture, new pictures, the conversation beside it."""
 
-from visionllm.rendering.answers import draw_answer
+from visionllm.rendering.answers import draw_answer, draw_results
 from visionllm.rendering.canvas import Canvas
 from visionllm.rendering.detections import draw_detections
 from visionllm.rendering.generated import draw_generated, paint_generated
@@ -16,6 +16,7 @@ __all__ = [
     "draw_generated",
     "draw_poses",
     "draw_regions",
+    "draw_results",
     "paint_generated",
     "paint_poses",
 ]

@@ -1,5 +1,7 @@
 """New pictures on one page, an edited one beside the picture it was made from."""
 
+from collections.abc import Sequence
+
 from PIL import Image
 
 from visionllm.rendering.canvas import Canvas
@@ -36,7 +38,13 @@ def draw_generated(image: Image.Image | None, generated: GeneratedImages, *, sca
 
 def paint_generated(canvas: Canvas, generated: GeneratedImages) -> None:
     """Widen a canvas and put the pictures at the right of what is on it, each as high."""
-    canvas.image = _row([canvas.image, *generated.images])
+    paint_beside(canvas, generated.images)
+
+
+def paint_beside(canvas: Canvas, pictures: Sequence[Image.Image]) -> None:
+    """Widen a canvas and put pictures at the right of what is on it, each as high."""
+    if pictures:
+        canvas.image = _row([canvas.image, *pictures])
 
 
 def _row(pictures: list[Image.Image]) -> Image.Image:

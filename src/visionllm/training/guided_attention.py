@@ -8,11 +8,12 @@ know all words of its object (see `PictureWords`). Later layers make answers of 
 its training is helped.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from transformers import PreTrainedModel
@@ -48,87 +49,132 @@ class GuidedAttention:
                     self.words[tuple(vocabulary.encode(spelt))] = meaning
         self.longest = max(map(len, self.words))
 
-    def phrases(self, ids: Sequence[int]) -> Iterator[tuple[int, Phrase]]:
-        """Yield the index of the last token of each run of words, and what the run means.
+    def phrases(self, ids: Sequence[int]) -> Iterator[tuple[int, int, Phrase]]:
+        """Yield the indices of the first and the last token of each run of words, and what the run means.
 
         A run is one phrase even where its noun stands first, as in "is the star red".
         """
-        phrase, last, at = Phrase(), -1, 0
+        phrase, first, last, at = Phrase(), -1, -1, 0
         while at < len(ids):
             size = next(
                 (n for n in range(min(self.longest, len(ids) - at), 0, -1) if tuple(ids[at : at + n]) in self.words), 0
             )
             if size:
                 phrase = replace(phrase, **self.words[tuple(ids[at : at + size])])
+                first = at if first < 0 else first
                 last = at + size - 1
             elif last >= 0:
-                yield last, phrase
-                phrase, last = Phrase(), -1
+                yield first, last, phrase
+                phrase, first, last = Phrase(), -1, -1
             at += size or 1
         if last >= 0:
-            yield last, phrase
+            yield first, last, phrase
 
-    def targets(
-        self, input_ids: Tensor, picture_id: int, pictures: Sequence[WorldPicture | None]
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], dict[str, NDArray[np.int64]]]:
+    def looks(self, length: int) -> "Looks":
+        """Return an empty `Looks` for rows of `length` tokens."""
+        return Looks(length, self.side, self.stride)
+
+    def targets(self, input_ids: Tensor, picture_id: int, pictures: Sequence[WorldPicture | None]) -> "Looks":
         """Say where the phrases of a batch should look.
 
         Args:
             input_ids: int[B, T]. Rows of one picture at most, padded on the right.
             picture_id: Id of picture tokens.
             pictures: The picture of each row, or None.
-
-        Returns:
-            int64[N, 2], row and token of each phrase; float32[N, T], the weight of each token it should look at; and
-            int64[N] for each attribute, the word of the one object that fits, or −100 where none or several do.
         """
-        places: list[tuple[int, int]] = []
-        looks: list[NDArray[np.float32]] = []
-        meant: list[WorldObject | None] = []
+        looks = self.looks(input_ids.shape[1])
         for b, (row, picture) in enumerate(zip(input_ids.tolist(), pictures, strict=True)):
-            if picture is None:
-                continue
-            objects = picture.scene.objects
-            _, anchors = anchored(owner_map(picture, self.side), len(objects), self.stride)
-            first = row.index(picture_id)
-            for at, phrase in self.phrases(row):
-                fits = [a for a, thing in zip(anchors.tolist(), objects, strict=True) if a >= 0 and phrase.fits(thing)]
-                look = np.zeros(len(row), np.float32)
-                look[[0, *(first + a for a in fits)]] = 1 / (1 + len(set(fits)))
-                places.append((b, at))
-                looks.append(look)
-                alone = phrase.among(objects)
-                meant.append(alone[0] if len(alone) == 1 else None)
+            if picture is not None:
+                see = looks.row(b, picture, row.index(picture_id))
+                for _, at, phrase in self.phrases(row):
+                    see(at, phrase.among(picture.scene.objects))
+        return looks
+
+
+class Looks:
+    """Where tokens of a batch should look, gathered token by token.
+
+    Args:
+        length: Tokens a row.
+        side: Side of the square that pictures are fitted into, in pixels.
+        stride: Pixels a picture token.
+    """
+
+    def __init__(self, length: int, side: int, stride: int) -> None:
+        self.length, self.side, self.stride = length, side, stride
+        self.places: list[tuple[int, int]] = []
+        self.weights: list[NDArray[np.float32]] = []
+        self.meant: list[WorldObject | None] = []
+
+    def row(self, b: int, picture: WorldPicture, first: int) -> Callable[[int, Sequence[WorldObject]], None]:
+        """Return what adds a token of row `b`, whose picture tokens begin at `first`, and the objects it should see."""
+        objects = picture.scene.objects
+        _, anchors = anchored(owner_map(picture, self.side), len(objects), self.stride)
+        anchor_of = {id(thing): int(anchor) for thing, anchor in zip(objects, anchors, strict=True)}
+
+        def see(at: int, things: Sequence[WorldObject]) -> None:
+            tokens = {0, *(first + anchor_of[id(thing)] for thing in things if anchor_of[id(thing)] >= 0)}
+            weights = np.zeros(self.length, np.float32)
+            weights[list(tokens)] = 1 / len(tokens)
+            self.places.append((b, at))
+            self.weights.append(weights)
+            self.meant.append(things[0] if len(things) == 1 else None)
+
+        return see
+
+    def tensors(self) -> "LookTargets":
+        """Return everything gathered as tensors."""
         words = {
-            name: np.array([IGNORED if o is None else values.index(getattr(o, name)) for o in meant], np.int64)
+            name: [IGNORED if thing is None else values.index(getattr(thing, name)) for thing in self.meant]
             for name, values in HEADS.items()
         }
-        length = input_ids.shape[1]
-        return np.array(places, np.int64).reshape(-1, 2), np.array(looks, np.float32).reshape(-1, length), words
+        weights = np.stack(self.weights) if self.weights else np.zeros((0, self.length), np.float32)
+        return LookTargets(
+            places=torch.tensor(self.places, dtype=torch.long).reshape(-1, 2),
+            weights=torch.from_numpy(weights),
+            meant={name: torch.tensor(codes, dtype=torch.long) for name, codes in words.items()},
+        )
 
-    @staticmethod
-    def loss(weights: Tensor, places: Tensor, looks: Tensor) -> Tensor:
-        """Return the mean divergence KL(wanted ‖ attention) at phrases.
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LookTargets:
+    """Where N tokens of a batch should look, and what they should know.
+
+    Attributes:
+        places: int[N, 2]. Row and index of each token.
+        weights: float[N, T]. How much it should attend to each token of its row.
+        meant: int[N] for each attribute. The word of the one object that it should see, −100 where none or several are.
+    """
+
+    places: Tensor
+    weights: Tensor
+    meant: Mapping[str, Tensor]
+
+    def loss(self, attention: Tensor) -> Tensor:
+        """Return the mean divergence KL(wanted ‖ attention) at the tokens.
 
         Args:
-            weights: float[B, heads, T, T]. Attention of the guided layer.
-            places: int[N, 2]. Row and token of each phrase.
-            looks: float[N, T]. The weights it should give.
+            attention: float[B, heads, T, T]. Of the guided layer.
         """
-        given = weights[places[:, 0], HEAD, places[:, 1]].float().clamp_min(1e-6)
-        return (looks * (looks.clamp_min(1e-6).log() - given.log())).sum(-1).mean()
+        given = attention[self.places[:, 0], HEAD, self.places[:, 1]].float().clamp_min(1e-6)
+        return (self.weights * (self.weights.clamp_min(1e-6).log() - given.log())).sum(-1).mean()
+
+    def read(self, states: Tensor) -> Tensor:
+        """Return float[N, D], the states of the tokens; `states` is float[B, T, D]."""
+        return states[self.places[:, 0], self.places[:, 1]]
 
 
 @contextmanager
-def watched(language_model: PreTrainedModel) -> Iterator[list[tuple[Tensor, Tensor]]]:
-    """Collect what the guided layer does while the model reads.
+def watched(language_model: PreTrainedModel, number: int = LAYER) -> Iterator[list[tuple[Tensor, Tensor]]]:
+    """Collect what layer `number` does while the model reads.
 
     That is its attention weights float[B, heads, T, T] and its result float[B, T, D]. The model must use eager
     attention; other kinds don't tell their weights.
     """
     seen: list[tuple[Tensor, Tensor]] = []
     weights: list[Tensor] = []
-    layer = language_model.base_model.get_submodule(f"layers.{LAYER}")
+    layers = language_model.base_model.get_submodule("layers")
+    layer = layers.get_submodule(str(number % len(list(layers.children()))))
 
     def keep_weights(_module: nn.Module, _given: object, output: tuple[Tensor, Tensor]) -> None:
         weights.append(output[1])

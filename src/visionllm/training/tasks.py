@@ -1,7 +1,7 @@
 """Questions about drawn pictures: the objective of every stage that the language model takes part in."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -22,10 +22,12 @@ from visionllm.super_link import select_units
 from visionllm.training.aims import Aim, AimEncoder, aim_codes
 from visionllm.training.augment import varied
 from visionllm.training.expert import place_of
-from visionllm.training.guided_attention import GuidedAttention, watched
+from visionllm.training.guided_answers import LAYER as ANSWER_LAYER
+from visionllm.training.guided_answers import GuidedAnswers
+from visionllm.training.guided_attention import LAYER, GuidedAttention, LookTargets, watched
 from visionllm.training.picture_words import PictureWords
 from visionllm.types import Routed, Sample
-from visionllm.types.tensors import Queries
+from visionllm.types.tensors import DetectionTargets, Queries
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -36,8 +38,8 @@ class TaskBatch:
         batch: For the model.
         codes: int[U, K, 4], places: float[U, K, 4], aimed: bool[U, K]. Aims of each unit's groups; see `aim_codes`.
         shown: int[P, n] for each reading of picture tokens; see `PictureWords`.
-        phrases: int[N, 2], looks: float[N, T]. Where phrases stand and should look; see `GuidedAttention`.
-        meant: int[N] for each attribute. The words of the object that a phrase means.
+        phrases: Where phrases should look; see `GuidedAttention`.
+        answers: Where answers should look; see `GuidedAnswers`.
     """
 
     batch: TrainBatch
@@ -45,16 +47,15 @@ class TaskBatch:
     places: Tensor
     aimed: Tensor
     shown: Mapping[str, Tensor]
-    phrases: Tensor
-    looks: Tensor
-    meant: Mapping[str, Tensor]
+    phrases: LookTargets
+    answers: LookTargets
 
 
 def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim]:
     """Return what each routed span of an answer aims at: attributes in its words, or the place of one thing."""
     words = {adjective_of(word): (name, word) for name, values in ATTRIBUTES.items() for word in values}
     spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
-    truth = sample.truth.get("detection")
+    truth = sample.detection
     boxes = (
         {} if truth is None else {int(k): tuple(b) for k, b in zip(truth.class_ids, truth.boxes.tolist(), strict=True)}
     )
@@ -75,6 +76,7 @@ def adjective_of(word: str) -> str:
 
 _FAR = 10**6
 _LENGTHS = 32
+_GUIDED = (("looks", "meant"), ("answer_looks", "answer_meant"))
 
 
 class LinkedModel(nn.Module):
@@ -131,6 +133,8 @@ class TaskObjective:
         stride = round(vision.image_size / processor.config.tokens_per_split**0.5)
         self.words = PictureWords(processor.vocabulary, vision.image_size, stride)
         self.guide = GuidedAttention(processor.vocabulary, vision.image_size, stride)
+        self.answers = GuidedAnswers(self.guide, processor.vocabulary)
+        self.picture_id = processor.vocabulary.token_id(IMAGE_TOKEN)
         self.names = list(mixture)
         weights = np.array(list(mixture.values()), np.float64)
         self.weights = weights / weights.sum()
@@ -162,20 +166,16 @@ class TaskObjective:
         codes, places, aimed = (torch.from_numpy(a) for a in aim_codes(_unit_aims(rows, batch)))
         pictures = [picture if samples[0].request.pictures else None for picture, samples in rows]
         targets = [self.words.targets(picture) for picture in pictures if picture is not None and self.words_weight]
-        phrases, looks, meant = self.guide.targets(
-            batch.inputs.input_ids,
-            self.processor.vocabulary.token_id(IMAGE_TOKEN),
-            [picture if self.words_weight else None for picture in pictures],
-        )
+        guided = [picture if self.words_weight else None for picture in pictures]
+        asked = [samples for _, samples in rows]
         return TaskBatch(
             batch=batch,
             codes=codes,
             places=places,
             aimed=aimed,
             shown={n: torch.from_numpy(np.stack([t[n] for t in targets])) for n in (targets[0] if targets else ())},
-            phrases=torch.from_numpy(phrases),
-            looks=torch.from_numpy(looks),
-            meant={name: torch.from_numpy(words) for name, words in meant.items()},
+            phrases=self.guide.targets(batch.inputs.input_ids, self.picture_id, guided).tensors(),
+            answers=self.answers.targets(batch, self.picture_id, list(zip(guided, asked, strict=True))).tensors(),
         )
 
     def losses(self, module: nn.Module, batch: Sequence[TaskBatch]) -> dict[str, Tensor]:
@@ -193,22 +193,24 @@ class TaskObjective:
         encoded = None
         if inputs.pixel_values is not None and inputs.splits is not None:
             encoded = model.encode_pictures(inputs.pixel_values, inputs.splits)
-        with watched(model.language_model) if self.words_weight else nullcontext([]) as seen:
+        with ExitStack() as stack:
+            layers = (LAYER, ANSWER_LAYER) if self.words_weight else ()
+            seen = [stack.enter_context(watched(model.language_model, number)) for number in layers]
             read = model.read(inputs, labels=inputs.labels, encoded=encoded)
         losses = {} if read.loss is None else {"text": read.loss}
         if batch.shown and encoded is not None:
             losses["words"] = self.words_weight * self.words.loss(model, encoded.tokens, batch.shown)
-        if len(batch.phrases):
-            weights, states = seen[0]
-            losses["looks"] = self.words_weight * self.guide.loss(weights, batch.phrases, batch.looks)
-            told = states[batch.phrases[:, 0], batch.phrases[:, 1]]
-            losses["meant"] = self.words_weight * self.words.loss(model, told, batch.meant)
+        for names, wanted, ((weights, states),) in zip(_GUIDED, (batch.phrases, batch.answers), seen, strict=False):
+            if len(wanted.places):
+                losses[names[0]] = self.words_weight * wanted.loss(weights)
+                losses[names[1]] = self.words_weight * self.words.loss(model, wanted.read(states), wanted.meant)
         if not self.link_weight and not self.units:
             return losses
         gathered = model.super_link.gather(read.last_hidden_state, inputs).get("detection")
         if gathered is None or inputs.images is None:
             return losses
-        place = {(unit.row, unit.position): i for i, unit in enumerate(batch.batch.units)}
+        own = [(i, unit) for i, unit in enumerate(batch.batch.units) if unit.decoder == "detection"]
+        place = {(unit.row, unit.position): i for i, unit in own}
         keys = zip(gathered.rows.tolist(), gathered.positions[:, 0].tolist(), strict=True)
         chosen = {u: place[key] for u, key in enumerate(keys) if key in place}
         queries = select_units(gathered, list(chosen))
@@ -220,7 +222,8 @@ class TaskObjective:
             losses["link"] = self.link_weight * link_loss(module.aims, detector, queries, batch, truth)
         if self.units:
             taken = torch.randperm(len(truth))[: self.units].tolist()
-            targets = [batch.batch.targets[truth[i]] for i in taken]
+            wanted = [batch.batch.targets[truth[i]] for i in taken]
+            targets = [target for target in wanted if isinstance(target, DetectionTargets)]
             with torch.autocast(inputs.images.pixel_values.device.type, enabled=False):  # boxes want full precision
                 losses |= detector.loss(select_units(queries, taken), inputs.images, targets)
         return losses

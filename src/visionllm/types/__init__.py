@@ -1,23 +1,14 @@
 """The nouns of the project: requests, regions, results, samples, and the tensors between the parts."""
 
-from visionllm.types.regions import Box, Mask, Point, Polygon, Region, Scribble
+from visionllm.types.answers import Answer, FinishReason
+from visionllm.types.generated import GeneratedImages
+from visionllm.types.poses import Keypoint, Pose, Poses
+from visionllm.types.regions import Box, Found, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
-from visionllm.types.results import (
-    Answer,
-    Detections,
-    FinishReason,
-    GeneratedImages,
-    Instance,
-    Keypoint,
-    Pose,
-    Poses,
-    Result,
-    merge_detections,
-    run_lengths,
-)
+from visionllm.types.results import Detections, Instance, Result, merge_detections, run_lengths
 from visionllm.types.routes import Route
-from visionllm.types.samples import DetectionTruth, Sample
-from visionllm.types.skeletons import Skeleton
+from visionllm.types.samples import DetectionTruth, PoseTruth, Sample, Truth
+from visionllm.types.skeletons import Skeleton, bones_among
 
 __all__ = [
     "Answer",
@@ -25,6 +16,7 @@ __all__ = [
     "DetectionTruth",
     "Detections",
     "FinishReason",
+    "Found",
     "GeneratedImages",
     "Instance",
     "Keypoint",
@@ -37,6 +29,7 @@ __all__ = [
     "Point",
     "Polygon",
     "Pose",
+    "PoseTruth",
     "Poses",
     "Region",
     "Request",
@@ -47,7 +40,9 @@ __all__ = [
     "Sample",
     "Scribble",
     "Skeleton",
+    "Truth",
     "ask",
+    "bones_among",
     "merge_detections",
     "run_lengths",
 ]

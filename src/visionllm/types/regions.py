@@ -51,4 +51,17 @@ class Mask:
     pixels: NDArray[np.bool_]
 
 
+@dataclass(frozen=True)
+class Found:
+    """Something that an earlier answer of a conversation found; `Chat` puts its mask or box in this place.
+
+    Attributes:
+        number: As it is listed and drawn, from 1.
+        turn: Number of the answer, from 1; None means the last one that found something.
+    """
+
+    number: int
+    turn: int | None = None
+
+
 Region = Box | Point | Scribble | Polygon | Mask

@@ -1,20 +1,16 @@
-"""What comes back: text with typed results, each in pixels of the original picture."""
+"""What is found in a picture: boxes and masks with scores, in pixels of the original picture."""
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from io import BytesIO
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visionllm.types.requests import Message, Routed
+from visionllm.types.regions import Box, Mask, Region
 
 if TYPE_CHECKING:
     from PIL import Image
-
-    from visionllm.rendering import Canvas
 
 SPACE = "xyxy pixels of the original image, x1 and y1 exclusive"
 
@@ -46,6 +42,11 @@ class Instance:
     mask: NDArray[np.bool_] | None = None
     span: tuple[int, int] | None = None
     route: str = "[DET]"
+
+    @property
+    def region(self) -> Region:
+        """Where it is, as a region for the next question: its mask, or its box where it has none or an empty one."""
+        return Mask(self.mask) if self.mask is not None and self.mask.any() else Box(*self.box)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain data; the mask as COCO's uncompressed run lengths."""
@@ -191,267 +192,3 @@ def merge_detections(parts: Sequence[Detections]) -> Detections:
         notices=tuple(dict.fromkeys(n for p in parts for n in p.notices)),
     )
     return joined.select(np.argsort(-joined.scores, kind="stable"))
-
-
-@dataclass(frozen=True)
-class Keypoint:
-    """One named place on an object.
-
-    Attributes:
-        name: The words that name it.
-        x: In pixels of the original image, from its left edge.
-        y: In pixels of the original image, from its upper edge.
-        score: In [0, 1].
-    """
-
-    name: str
-    x: float
-    y: float
-    score: float
-
-
-@dataclass(frozen=True, eq=False)
-class Pose:
-    """One object with its keypoints.
-
-    Attributes:
-        label: The words that name the object.
-        score: In [0, 1].
-        box: (x0, y0, x1, y1) in pixels of the original image; x1 and y1 are exclusive.
-        keypoints: One a keypoint that was asked for, in the order of the question.
-        span: (start, end) of the characters of the answer that routed to the object, or None.
-    """
-
-    label: str
-    score: float
-    box: tuple[float, float, float, float]
-    keypoints: tuple[Keypoint, ...]
-    span: tuple[int, int] | None = None
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data."""
-        plain: dict[str, Any] = {"label": self.label, "score": self.score, "box": list(self.box)}
-        if self.span is not None:
-            plain["span"] = list(self.span)
-        return plain | {"keypoints": [vars(keypoint) for keypoint in self.keypoints]}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Poses:
-    """Objects of one picture with their keypoints, best score first.
-
-    Attributes:
-        boxes: float32[N, 4]. (x0, y0, x1, y1) in pixels of the original image; x1 and y1 are exclusive.
-        scores: float32[N] in [0, 1].
-        class_ids: int64[N]. Index, among the query groups that name objects, of the one that found each instance.
-        keypoints: float32[N, P, 2]. (x, y) in pixels of the original image, one a keypoint that was asked for.
-        keypoint_scores: float32[N, P] in [0, 1].
-        size_hw: (height, width) of the original image.
-        class_names: One name an object group; empty before names are known.
-        keypoint_names: One name a keypoint; empty before names are known.
-        bones: Pairs of keypoints to draw a line between, by index.
-        spans: (start, end) in the answer's text, one an object group, or None where there is no text.
-        notices: Things the user should know about these results.
-
-    Raises:
-        ValueError: If the lengths differ, a class id has no name or span, or a bone has no keypoint.
-    """
-
-    boxes: NDArray[np.float32]
-    scores: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
-    keypoints: NDArray[np.float32]
-    keypoint_scores: NDArray[np.float32]
-    size_hw: tuple[int, int]
-    class_names: tuple[str, ...] = ()
-    keypoint_names: tuple[str, ...] = ()
-    bones: tuple[tuple[int, int], ...] = ()
-    spans: tuple[tuple[int, int] | None, ...] = ()
-    notices: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        n, p = self.keypoint_scores.shape
-        shapes = [a.shape for a in (self.boxes, self.scores, self.class_ids, self.keypoints)]
-        if shapes != [(n, 4), (n,), (n,), (n, p, 2)]:
-            raise ValueError(
-                "expected boxes [N, 4], scores [N], class_ids [N], keypoints [N, P, 2] and keypoint_scores [N, P], "
-                f"got {', '.join(str(shape) for shape in shapes)} and {(n, p)}"
-            )
-        for name, values in (("class_names", self.class_names), ("spans", self.spans)):
-            if values and n and not 0 <= int(self.class_ids.min()) <= int(self.class_ids.max()) < len(values):
-                raise ValueError(
-                    f"expected class_ids in [0, {len(values)}), one of the {name}, got {self.class_ids.tolist()}"
-                )
-        if self.keypoint_names and len(self.keypoint_names) != p:
-            raise ValueError(f"expected {p} keypoint_names, one per keypoint, got {len(self.keypoint_names)}")
-        if any(not 0 <= end < p for bone in self.bones for end in bone):
-            raise ValueError(f"expected bones between keypoints in [0, {p}), got {list(self.bones)}")
-
-    def __len__(self) -> int:
-        return len(self.boxes)
-
-    @property
-    def instances(self) -> tuple[Pose, ...]:
-        """The same, one value an instance."""
-        names = self.keypoint_names or tuple(str(k) for k in range(self.keypoints.shape[1]))
-        found = []
-        for i, group in enumerate(self.class_ids.tolist()):
-            x0, y0, x1, y1 = (float(side) for side in self.boxes[i])
-            places = zip(names, self.keypoints[i].tolist(), self.keypoint_scores[i].tolist(), strict=True)
-            found.append(
-                Pose(
-                    label=self.class_names[group] if self.class_names else str(group),
-                    score=float(self.scores[i]),
-                    box=(x0, y0, x1, y1),
-                    keypoints=tuple(Keypoint(name, x, y, score) for name, (x, y), score in places),
-                    span=self.spans[group] if self.spans else None,
-                )
-            )
-        return tuple(found)
-
-    def select(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Self:
-        """Return the instances that `keep` (a mask or indices) names, in its order."""
-        names = ("boxes", "scores", "class_ids", "keypoints", "keypoint_scores")
-        return replace(self, **{name: getattr(self, name)[keep] for name in names})
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that states its space."""
-        return {
-            "type": "poses",
-            "space": f"{SPACE}; keypoints x, y in the same pixels",
-            "size_hw": list(self.size_hw),
-            "class_names": list(self.class_names),
-            "keypoint_names": list(self.keypoint_names),
-            "bones": [list(bone) for bone in self.bones],
-            "instances": [pose.to_dict() for pose in self.instances],
-            "notices": list(self.notices),
-        }
-
-    def draw(self, canvas: "Canvas", **style: Any) -> None:
-        """Draw the poses on a canvas of their picture; see `visionllm.rendering`."""
-        from visionllm.rendering import paint_poses  # lazy: drawing is no part of the types
-
-        paint_poses(canvas, self, **style)
-
-    def render(self, image: "Image.Image", **style: Any) -> "Image.Image":
-        """Return a copy of the picture with the poses drawn on it; see `visionllm.rendering`."""
-        from visionllm.rendering import draw_poses  # lazy: drawing is no part of the types
-
-        return draw_poses(image, self, **style)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class GeneratedImages:
-    """Pictures that were made for one answer, one a query group.
-
-    Attributes:
-        pictures: uint8[h, w, 3] each. RGB.
-        seeds: The seed of each picture.
-        original_hw: (height, width) of the picture they were made from, or None where they are new.
-        labels: The words that name each picture; empty before words are known.
-        spans: (start, end) in the answer's text, one a picture, or None where there is no text.
-        notices: Things the user should know about these results.
-
-    Raises:
-        ValueError: If the lengths differ, or a picture is no RGB picture.
-    """
-
-    pictures: tuple[NDArray[np.uint8], ...]
-    seeds: tuple[int, ...]
-    original_hw: tuple[int, int] | None = None
-    labels: tuple[str, ...] = ()
-    spans: tuple[tuple[int, int] | None, ...] = ()
-    notices: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        for picture in self.pictures:
-            if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3:
-                raise ValueError(f"expected pictures uint8[h, w, 3], got {picture.dtype}{list(picture.shape)}")
-        for name, values in (("seeds", self.seeds), ("labels", self.labels), ("spans", self.spans)):
-            if len(values) != len(self.pictures) and (values or name == "seeds"):
-                raise ValueError(f"expected {len(self.pictures)} {name}, one per picture, got {len(values)}")
-
-    def __len__(self) -> int:
-        return len(self.pictures)
-
-    @property
-    def images(self) -> "tuple[Image.Image, ...]":
-        """The pictures for Pillow."""
-        from PIL import Image  # lazy: other results need no Pillow
-
-        return tuple(Image.fromarray(picture) for picture in self.pictures)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that states its space; the pictures as PNG files in base 64."""
-        found: list[dict[str, Any]] = []
-        for i, image in enumerate(self.images):
-            file = BytesIO()
-            image.save(file, "PNG")
-            plain = {"label": self.labels[i] if self.labels else str(i), "seed": self.seeds[i]}
-            if self.spans and self.spans[i] is not None:
-                plain["span"] = list(self.spans[i] or ())
-            png = base64.b64encode(file.getvalue()).decode("ascii")
-            found.append(plain | {"size_hw": [image.height, image.width], "png": png})
-        edited = "; each shows the whole original image, resized" if self.original_hw is not None else ""
-        return {
-            "type": "generated_images",
-            "space": f"RGB pictures with pixels of their own{edited}",
-            "original_hw": None if self.original_hw is None else list(self.original_hw),
-            "instances": found,
-            "notices": list(self.notices),
-        }
-
-    def draw(self, canvas: "Canvas", **style: Any) -> None:
-        """Put the pictures beside the one they were made from; see `visionllm.rendering`."""
-        from visionllm.rendering import paint_generated  # lazy: drawing is no part of the types
-
-        paint_generated(canvas, self, **style)
-
-    def render(self, image: "Image.Image | None" = None, **style: Any) -> "Image.Image":
-        """Return the pictures on one page, behind the one they were made from; see `visionllm.rendering`."""
-        from visionllm.rendering import draw_generated  # lazy: drawing is no part of the types
-
-        return draw_generated(image, self, **style)
-
-
-FinishReason = Literal["stop", "length"]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Answer:
-    """What the model said, and what it routed.
-
-    Attributes:
-        text: The answer without structure.
-        finish_reason: "stop" if the model ended its answer, "length" if the length limit did.
-        parts: The answer as the parts of an assistant message, routed spans told apart; empty if nothing was routed.
-        detections: Everything the detector found for this answer, or None if nothing was routed to it.
-        notices: Things the user should know, such as "this model knows drawings only".
-        tokens: Number of generated tokens; slots don't count.
-    """
-
-    text: str
-    finish_reason: FinishReason = "stop"
-    parts: tuple[str | Routed, ...] = ()
-    detections: Detections | None = None
-    notices: tuple[str, ...] = ()
-    tokens: int = 0
-
-    @property
-    def message(self) -> Message:
-        """The answer as a turn of a conversation, for the history of the next question."""
-        return Message("assistant", self.parts or (self.text,))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return plain data that states its space."""
-        return {
-            "text": self.text,
-            "finish_reason": self.finish_reason,
-            "tokens": self.tokens,
-            "detections": None if self.detections is None else self.detections.to_dict(),
-            "notices": list(self.notices),
-        }
-
-    def render(self, image: "Image.Image", **style: Any) -> "Image.Image":
-        """Return a copy of the picture with the results drawn on it."""
-        return image.copy() if self.detections is None else self.detections.render(image, **style)

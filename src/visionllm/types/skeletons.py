@@ -79,3 +79,26 @@ CROWDPOSE_PERSON = Skeleton(
     sigmas=(*BODY_SIGMAS, 0.079, 0.079),
 )
 """A person in CrowdPose's keypoint order."""
+CLASS_SKELETONS = {"person": COCO_PERSON}
+"""The skeleton that a class has where nobody says which keypoints are meant."""
+SKELETONS = (COCO_PERSON, CROWDPOSE_PERSON)
+
+
+def skeleton_for(names: Sequence[str]) -> Skeleton | None:
+    """Return the first of the known skeletons that has most of the names, or None where none has any.
+
+    >>> skeleton_for(["neck", "head"]) is CROWDPOSE_PERSON, skeleton_for(["door handle"])
+    (True, None)
+    """
+    best = max(SKELETONS, key=lambda skeleton: len(set(names) & set(skeleton.names)))
+    return best if set(names) & set(best.names) else None
+
+
+def bones_among(names: Sequence[str]) -> tuple[tuple[int, int], ...]:
+    """Return the bones of the skeleton that fits the names, as indices of them; none for words that nobody knows.
+
+    >>> bones_among(["left eye", "nose"])
+    ((0, 1),)
+    """
+    skeleton = skeleton_for(names)
+    return () if skeleton is None else skeleton.bones_among(names)

@@ -95,7 +95,7 @@ def test_truth_belongs_to_the_routed_spans(family: Family):
     for sample in samples(family):
         spans = sum(isinstance(part, Routed) for part in sample.answer.parts)
         assert set(sample.truth) == ({"detection"} if spans else set())
-        for truth in sample.truth.values():
+        if truth := sample.detection:
             assert truth.masks is not None
             assert len(truth.boxes) == len(truth.class_ids) == len(truth.masks)
             assert set(truth.class_ids.tolist()) <= set(range(spans))

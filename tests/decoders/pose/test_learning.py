@@ -11,8 +11,8 @@ from pycocotools.cocoeval import COCOeval
 
 from visionllm.config.pose import PoseConfig
 from visionllm.decoders.pose import PoseDecoder
+from visionllm.types.poses import Poses
 from visionllm.types.requests import Options
-from visionllm.types.results import Poses
 from visionllm.types.tensors import ImageBatch, PoseTargets, Queries
 
 COLOURS = torch.tensor([[1.5, -1.0, -1.0], [-1.0, 1.5, -1.0], [-1.0, -1.0, 1.5]])

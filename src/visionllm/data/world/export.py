@@ -117,7 +117,7 @@ def _annotations(picture: WorldPicture, image_id: int, first: int) -> list[dict[
 def _ids(sample: Sample, picture: WorldPicture, first: int) -> list[list[int]]:
     """Return the annotation ids behind each routed span of a sample's answer."""
     spans: list[list[int]] = [[] for part in sample.answer.parts if isinstance(part, Routed)]
-    truth = sample.truth.get("detection")
+    truth = sample.detection
     if truth is None or truth.masks is None:
         return spans
     for mask, span in zip(truth.masks, truth.class_ids, strict=True):

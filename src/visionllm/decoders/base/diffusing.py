@@ -28,8 +28,8 @@ from visionllm.nn.diffusion import (
 )
 from visionllm.nn.mapper import QueryMapper
 from visionllm.ops.draws import Draws
+from visionllm.types.generated import GeneratedImages
 from visionllm.types.requests import Options
-from visionllm.types.results import GeneratedImages
 from visionllm.types.tensors import ImageBatch, PictureTargets, Queries
 
 ConfigT = TypeVar("ConfigT", bound=DiffusionConfig)

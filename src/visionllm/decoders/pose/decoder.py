@@ -18,8 +18,8 @@ from visionllm.nn.denoising import NoisyQueries
 from visionllm.nn.keypoints import KeypointDecoder, KeypointStage, group_visibility
 from visionllm.nn.mlp import MLP
 from visionllm.ops.draws import Draws
+from visionllm.types.poses import Poses
 from visionllm.types.requests import Options
-from visionllm.types.results import Poses
 from visionllm.types.tensors import ImageBatch, PoseTargets, Queries, Route
 
 EPS = 1e-3

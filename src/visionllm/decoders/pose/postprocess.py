@@ -3,8 +3,8 @@
 from visionllm.decoders.base.postprocess import best_instances, inside_picture
 from visionllm.decoders.pose.outputs import PoseOutputs
 from visionllm.ops.boxes import boxes_to_pixels
+from visionllm.types.poses import Poses
 from visionllm.types.requests import Options
-from visionllm.types.results import Poses
 from visionllm.types.tensors import ImageBatch
 
 

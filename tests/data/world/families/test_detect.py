@@ -65,8 +65,8 @@ def test_masks_are_those_of_the_boxes():
         if not picture.scene.objects:
             assert sample.answer.text == "The picture is empty."
             continue
-        truth = sample.truth["detection"]
-        assert truth.masks is not None
+        truth = sample.detection
+        assert truth is not None and truth.masks is not None
         assert labels(sample) == ["object"]
         assert len(truth.boxes) == len(picture.scene.objects)
         for mask, item in zip(truth.masks, picture.scene.objects, strict=True):
@@ -150,8 +150,8 @@ def test_no_object_stands_behind_two_names():
     for family in ("known-classes", "detect-attribute", "detect-several", "segment-instances"):
         for picture in drawn(80):
             sample = make_sample(picture, family, 0)
-            if sample is not None and sample.truth:
-                masks = sample.truth["detection"].masks
+            if sample is not None and sample.detection is not None:
+                masks = sample.detection.masks
                 assert masks is not None
                 assert len({mask.tobytes() for mask in masks}) == len(masks)
 
