@@ -83,11 +83,11 @@ def sample_plan(dice: Dice, split: str, size_hw: tuple[int, int], *, photos: boo
         background="photo" if photo or split == "photo-background" else background,
         pen=PENS[by_hand],
         spacing=1.0 if dice.chance(0.6) else dice.uniform(0.4, 0.8),
-        objects=_sample_objects(dice, count, unseen=split == "unseen-pairs"),
+        objects=sample_objects(dice, count, unseen=split == "unseen-pairs"),
     )
 
 
-def _sample_objects(dice: Dice, count: int, *, unseen: bool) -> tuple[ObjectPlan, ...]:
+def sample_objects(dice: Dice, count: int, *, unseen: bool) -> tuple[ObjectPlan, ...]:
     """Draw objects from a few kinds and colours, so that a picture often holds several of one sort."""
     kinds = dice.sample(KINDS, dice.integer(1, max(count, 1)))
     colours = dice.sample(COLOURS, dice.integer(1, min(max(count, 1) + 1, len(COLOURS))))

@@ -1,0 +1,150 @@
+"""What pictures of version 2 are for: themes, each with its own mixture of objects, figures and signs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+
+from visionllm.data.world.backgrounds import draw_background
+from visionllm.data.world.figures import sample_figure
+from visionllm.data.world.photos import TEST_PHOTOS, TRAIN_PHOTOS
+from visionllm.data.world.sampling import CROWD, MAX_OBJECTS, ObjectPlan, sample_objects, sample_radius
+from visionllm.data.world.scene import BACKGROUNDS, PENS, Scene
+from visionllm.data.world.signs import sample_sign
+from visionllm.data.world.splits import Dice, picture_dice
+from visionllm.data.world.staging.items import FigureItem, Item, SignItem, object_item
+from visionllm.data.world.staging.painting import Placer, Stage
+
+_BACKGROUND_WEIGHTS = (0.36, 0.2, 0.18, 0.18)
+# Extent of a figure relative to the shorter side, by how many there are.
+_HEIGHTS = {1: (0.46, 0.9), 2: (0.4, 0.7), 3: (0.34, 0.56), 4: (0.3, 0.48)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Mixture:
+    """How many things of each sort, as weights of 0, 1, 2 …."""
+
+    objects: tuple[float, ...]
+    figures: tuple[float, ...] = (1.0,)
+    signs: tuple[float, ...] = (1.0,)
+
+
+_MIXTURES: Mapping[str, _Mixture] = MappingProxyType(
+    {
+        "mixed": _Mixture(
+            objects=(0.06, 0.16, 0.18, 0.17, 0.14, 0.1, 0.08, 0.05, 0.03, 0.02, 0.01),
+            figures=(0.3, 0.34, 0.2, 0.1, 0.06),
+            signs=(0.7, 0.22, 0.08),
+        ),
+        "figures": _Mixture(
+            objects=(0.3, 0.26, 0.2, 0.14, 0.1), figures=(0.06, 0.4, 0.28, 0.16, 0.1), signs=(0.9, 0.1)
+        ),
+        "signs": _Mixture(
+            objects=(0.3, 0.3, 0.2, 0.12, 0.08), figures=(0.8, 0.2), signs=(0.06, 0.36, 0.32, 0.18, 0.08)
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Order:
+    """What is asked of a theme: random stream, seed, split, size, and whether photos may be used."""
+
+    dice: Dice
+    seed: int
+    split: str
+    theme: str
+    size_hw: tuple[int, int]
+    photos: bool
+
+    def scene(self, background: str, pen: str) -> Scene:
+        """Return a scene without things."""
+        return Scene(
+            seed=self.seed,
+            split=self.split,
+            size_hw=self.size_hw,
+            background=background,
+            pen=pen,
+            objects=(),
+            version=2,
+            theme=self.theme,
+        )
+
+
+def _mixed(order: Order) -> Stage:
+    """Draw objects, figures and signs that may cover each other."""
+    dice, mixture = order.dice, _MIXTURES[order.theme]
+    background = dice.choose(BACKGROUNDS[:4], _BACKGROUND_WEIGHTS)
+    photo = dice.chance(0.08) and order.split == "train" and order.photos
+    if photo or order.split == "photo-background":
+        background = "photo"
+    by_hand = dice.chance({"train": 0.3, "hand-drawn": 1.0}.get(order.split, 0.15))
+    pen = PENS[by_hand]
+    names = TEST_PHOTOS if order.split == "photo-background" else TRAIN_PHOTOS
+    ground = draw_background(dice, background, order.size_hw, photos=names, dark=False)
+    count = dice.choose(range(len(mixture.objects)), mixture.objects)
+    if order.split == "crowded":
+        count = dice.integer(CROWD, MAX_OBJECTS)
+    figures = dice.choose(range(len(mixture.figures)), mixture.figures)
+    signs = dice.choose(range(len(mixture.signs)), mixture.signs)
+    plans = sample_objects(dice, count, unseen=order.split == "unseen-pairs")
+    kinds = [sample_figure(dice) for _ in range(figures)]
+    if figures > 1 and dice.chance(0.4):
+        kinds = [replace(sample_figure(dice, kinds[0].kind)) for _ in range(figures)]
+    shorter = min(order.size_hw)
+    wanted: list[tuple[Callable[[], Item], float]] = [(_object(dice, plan, order.size_hw, pen), 0.0) for plan in plans]
+    for plan in kinds:
+        height = dice.uniform(*_HEIGHTS[figures]) * shorter
+        item = FigureItem(corner=(0, 0), plan=plan, height=height, pen=pen)
+        wanted.append((lambda item=item: item, 0.3 if dice.chance(0.22) else 0.0))
+    # Large things first: what comes later lies on top.
+    wanted = dice.sample(wanted, len(wanted))
+    if figures and dice.chance(0.5):
+        wanted.sort(key=lambda pair: pair[1] == 0.0)
+    wanted += [(_sign(dice, shorter), 0.0) for _ in range(signs)]
+    placer = Placer(dice, ground, spacing=2, overlap=not dice.chance(0.35))
+    for make, cut in wanted:
+        placer.put(make(), cut=cut)
+    return Stage(ground=ground, items=tuple(placer.items), scene=order.scene(background, pen))
+
+
+def _object(dice: Dice, plan: ObjectPlan, size_hw: tuple[int, int], pen: str) -> Callable[[], Item]:
+    return lambda: object_item(dice, plan, sample_radius(dice, plan.size, size_hw), pen)
+
+
+def _sign(dice: Dice, shorter: int) -> Callable[[], Item]:
+    return lambda: SignItem(corner=(0, 0), plan=sample_sign(dice, shorter))
+
+
+_MAKERS: Mapping[str, Callable[[Order], Stage]] = MappingProxyType(dict.fromkeys(_MIXTURES, _mixed))
+THEMES: tuple[str, ...] = tuple(_MAKERS)
+
+
+def draw_stage(
+    seed: int, *, split: str, theme: str, size_hw: tuple[int, int], photos: bool = True, dice: Dice | None = None
+) -> Stage:
+    """Set up the stage of a picture of version 2.
+
+    Args:
+        seed: Index of the picture inside its split, in [0, 10**9).
+        split: One of `SPLITS`.
+        theme: One of `THEMES`. Pictures of different themes share no random stream.
+        size_hw: (height, width) in pixels.
+        photos: Whether training pictures may have photos behind them, which needs scikit-image.
+        dice: Random stream; by default the one that the other arguments name.
+
+    Raises:
+        ValueError: If the split or the theme is unknown, or the seed is out of range.
+    """
+    dice = dice or stage_dice(seed, split, theme)
+    return _MAKERS[theme](Order(dice=dice, seed=seed, split=split, theme=theme, size_hw=size_hw, photos=photos))
+
+
+def stage_dice(seed: int, split: str, theme: str) -> Dice:
+    """Open the random stream of one picture of version 2.
+
+    Raises:
+        ValueError: If the split or the theme is unknown, or the seed is out of range.
+    """
+    if theme not in THEMES:
+        raise ValueError(f"expected one of the themes {', '.join(THEMES)}, got {theme!r}")
+    return picture_dice(seed, split, 2, *theme.encode())
