@@ -19,7 +19,7 @@ READ = Grammar(
     ),
     (
         "what (does {sign} say|is written on {sign}|stands on {sign}|can you read on {sign})( <where>|)?",
-        "(what|which) (word|words|text) (is|are|can be read|do you see) on {sign}( <where>|)?",
+        "(what|which) (word is|words are|text is|words can be read|text do you see) on {sign}( <where>|)?",
         told_to("(read|spell out|read out) {sign}( <where>|)"),
         told("what (is written on {sign}|{sign} says|you can read on {sign})( <where>|)"),
     ),
@@ -40,7 +40,7 @@ READ_ALL = Grammar(
         "what (do (the|all) signs say|is written|can you read|text do you see)( <where>|)?",
         told_to("(read|spell out|read out) (all signs|every sign|all words|the words|all text|what is written)( <where>|)"),
         told("what (the signs say|is written|words you can read)( <where>|)"),
-        "(which|what) (words|text) (can you read|do you see|is there|does it hold)( <where>|)?",
+        "(which|what) (words|text) (can you read|do you see|can be read)( <where>|)?",
     ),
 )
 FIND = Grammar(
@@ -51,10 +51,10 @@ FIND = Grammar(
         'find the words "{text}".',
     ),
     (
-        told_to('(find|locate|point to|show me) the (sign|board) (that says|that reads|with the words) (|"){text}(|")( <where>|)'),
-        'where (is|do you see|can I find) the (sign|board) (that says|that reads|with) (|"){text}(|")( <where>|)?',
-        'which (sign|board) (says|reads) (|"){text}(|")( <where>|)?',
-        '(I am looking for|I need) the (sign|board) (that says|with the words) (|"){text}(|")( <where>|).',
+        told_to('(find|locate|point to|show me) the (sign|board) (that says|that reads|with the words) ({text}|"{text}")( <where>|)'),
+        'where (is|do you see|can I find) the (sign|board) (that says|that reads|with) ({text}|"{text}")( <where>|)?',
+        'which (sign|board) (says|reads) ({text}|"{text}")( <where>|)?',
+        '(I am looking for|I need) the (sign|board) (that says|with the words) ({text}|"{text}")( <where>|).',
         "where does it say {text}( <where>|)?",
     ),
 )
