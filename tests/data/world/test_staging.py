@@ -26,6 +26,8 @@ FINGERPRINTS: dict[str, str] = {
     "mixed": "310cc0732e5cf252",
     "figures": "82b4821095f9d5b2",
     "signs": "ee3ec376140fe266",
+    "studio": "13b914391e7760b4",
+    "camouflage": "dcff0c2f27865c6a",
 }
 GROUND = Image.new("RGB", (128, 128), (250, 250, 250))
 SCENE = Scene(seed=0, split="test", size_hw=(128, 128), background="plain", pen="clean", objects=(), version=2)

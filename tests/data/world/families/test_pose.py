@@ -56,7 +56,9 @@ def test_every_figure_of_a_kind_is_in_the_truth():
         sample = make_sample(picture, "pose-person", seed)
         if sample and sample.truth:
             boxes = {f.box for f in picture.scene.figures if f.kind == "person"}
-            assert {tuple(map(int, box)) for box in sample.truth["pose"].boxes} == boxes
+            truth = sample.truth["pose"]
+            assert isinstance(truth, PoseTruth)
+            assert {tuple(map(int, box)) for box in truth.boxes} == boxes
 
 
 def test_subsets_come_in_any_order():
@@ -68,7 +70,11 @@ def test_subsets_come_in_any_order():
             assert all(name in sample.request.messages[-1].text.lower() for name in names)
             asked.append(names)
     known = skeleton_of("person").names
-    assert any([known.index(n) for n in names] != sorted(map(known.index, names)) for names in asked if set(names) <= set(known))
+    assert any(
+        [known.index(n) for n in names] != sorted(map(known.index, names))
+        for names in asked
+        if set(names) <= set(known)
+    )
     assert len({len(names) for names in asked}) > 3
 
 

@@ -38,7 +38,9 @@ READ_ALL = Grammar(
     ("read all signs.", "what do the signs say?", "what can you read?", "read the text in this picture."),
     (
         "what (do (the|all) signs say|is written|can you read|text do you see)( <where>|)?",
-        told_to("(read|spell out|read out) (all signs|every sign|all words|the words|all text|what is written)( <where>|)"),
+        told_to(
+            "(read|spell out|read out) (all signs|every sign|all words|the words|all text|what is written)( <where>|)"
+        ),
         told("what (the signs say|is written|words you can read)( <where>|)"),
         "(which|what) (words|text) (can you read|do you see|can be read)( <where>|)?",
     ),
@@ -51,7 +53,9 @@ FIND = Grammar(
         'find the words "{text}".',
     ),
     (
-        told_to('(find|locate|point to|show me) the (sign|board) (that says|that reads|with the words) ({text}|"{text}")( <where>|)'),
+        told_to(
+            '(find|locate|show me) the (sign|board) (that says|that reads|with the words) ({text}|"{text}")( <where>|)'
+        ),
         'where (is|do you see|can I find) the (sign|board) (that says|that reads|with) ({text}|"{text}")( <where>|)?',
         'which (sign|board) (says|reads) ({text}|"{text}")( <where>|)?',
         '(I am looking for|I need) the (sign|board) (that says|with the words) ({text}|"{text}")( <where>|).',
@@ -94,7 +98,9 @@ def _read_marked(desk: Desk) -> Sample | None:
     if pointed is None:
         return None
     question = desk.words(READ_MARKED, mark=pointed[0], way=pointed[1])
-    return desk.sample(question, f"It says {quoted(thing.text)}." if isinstance(thing, WorldSign) else "It says nothing.")
+    return desk.sample(
+        question, f"It says {quoted(thing.text)}." if isinstance(thing, WorldSign) else "It says nothing."
+    )
 
 
 def _read_all(desk: Desk) -> Sample:

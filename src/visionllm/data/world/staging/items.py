@@ -170,12 +170,23 @@ class ObjectItem(Item):
         )
 
 
-def object_item(dice: Dice, plan: ObjectPlan, radius: float, pen: str, *, upright: float = 0.45) -> ObjectItem:
-    """Draw everything about an object but its place; its shade may be chosen anew when that is known."""
+def object_item(
+    dice: Dice, plan: ObjectPlan, radius: float, pen: str, *, upright: float = 0.45, hollow: bool = False
+) -> ObjectItem:
+    """Draw everything about an object but its place; its shade may be chosen anew when that is known.
+
+    Args:
+        dice: Random draws.
+        plan: What it is.
+        radius: Of its bounding circle, in pixels.
+        pen: One of `PENS`.
+        upright: How often it is hardly turned.
+        hollow: Whether what the ink leaves open always shows the ground.
+    """
     angle = dice.uniform(-20, 20) % 360 if dice.chance(upright) else dice.uniform(0, 360)
     pose = Pose(centre=(0.0, 0.0), radius=radius, angle=angle, mirrored=dice.chance(0.5))
     shade = sample_shade(dice, plan.colour)
-    inside = None if dice.chance(0.5) else mixed(shade, (255, 255, 255), dice.uniform(0.88, 0.97))
+    inside = None if dice.chance(0.5) or hollow else mixed(shade, (255, 255, 255), dice.uniform(0.88, 0.97))
     return ObjectItem(
         corner=(0, 0),
         plan=plan,

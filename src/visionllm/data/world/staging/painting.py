@@ -1,7 +1,8 @@
 """A stage: a ground with items on it, drawn as a picture with its truth; and how items find their place."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,9 @@ from visionllm.data.world.stacking import Bits, visible_parts
 from visionllm.data.world.staging.items import FigureItem, Item, ObjectItem, SignItem
 
 # What must stay in sight of an item when another is put on top of it.
-_LEAST_VISIBLE: dict[type[Item], float] = {ObjectItem: 0.34, FigureItem: 0.55, SignItem: 0.97}
+_LEAST_VISIBLE: tuple[tuple[type[Item], float], ...] = ((ObjectItem, 0.34), (FigureItem, 0.55), (SignItem, 0.97))
 _TRIES = 24
+ItemT = TypeVar("ItemT", bound=Item)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -85,12 +87,13 @@ class Placer:
         self._areas: list[int] = []
         self.items: list[Item] = []
 
-    def put(self, item: Item, *, cut: float = 0.0) -> bool:
+    def put(self, item: Item, *, cut: float = 0.0, painted: bool = False) -> bool:
         """Try to put an item on top of the others without hiding one of them; return whether it found room.
 
         Args:
             item: What is to be put somewhere.
             cut: Share of it that may lie outside the canvas.
+            painted: Whether it keeps its shade, however near that is to what lies behind.
         """
         for _ in range(_TRIES):
             placed = item.at(self._spot(item.patch, cut))
@@ -102,7 +105,7 @@ class Placer:
                 continue
             self._seen = [*left, silhouette]
             self._areas.append(int(np.count_nonzero(silhouette)))
-            self.items.append(self._coloured(placed))
+            self.items.append(placed if painted else self._coloured(placed))
             return True
         return False
 
@@ -122,7 +125,7 @@ class Placer:
             seen = np.count_nonzero(mask)
             if seen < np.count_nonzero(before) and (not self._overlap or _alike(placed, other)):
                 return False
-            if seen < _LEAST_VISIBLE[type(other)] * area:
+            if seen < _least_visible(other) * area:
                 return False
         if self._overlap:
             return True
@@ -136,6 +139,44 @@ class Placer:
         return placed.painted(self._dice, placed.plan.colour, behind)
 
 
+def free_place(
+    dice: Dice,
+    stage: Stage,
+    item: ItemT,
+    others: Sequence[Item],
+    accept: Callable[[float, float], bool],
+    spacing: int = 3,
+) -> ItemT | None:
+    """Find a place on a stage where an item keeps its distance from others.
+
+    Args:
+        dice: Random draws.
+        stage: Gives the canvas.
+        item: What is to be put somewhere.
+        others: What it must keep away from.
+        accept: Whether a middle (x, y), in shares of the canvas, will do.
+        spacing: Pixels between it and everything else.
+
+    Returns:
+        The item at its place, or None if none was found.
+    """
+    height, width = stage.size_hw
+    taken = np.zeros(stage.size_hw, dtype=np.bool_)
+    for other in others:
+        taken |= other.silhouette(stage.size_hw)
+    taken = _grown(taken, spacing)
+    rows, columns = item.patch.shape
+    for _ in range(120):
+        corner = dice.integer(0, max(width - columns, 0)), dice.integer(0, max(height - rows, 0))
+        if not accept((corner[0] + columns / 2) / width, (corner[1] + rows / 2) / height):
+            continue
+        placed = item.at(corner)
+        silhouette = placed.silhouette(stage.size_hw)
+        if np.count_nonzero(silhouette) == np.count_nonzero(item.patch) and not (silhouette & taken).any():
+            return placed
+    return None
+
+
 def shades_behind(ground: Image.Image, item: Item, others: Sequence[Item]) -> list[Shade]:
     """Return the shades that an item must stand out from: the ground's around it, and those of what it touches."""
     height, width = ground.height, ground.width
@@ -147,6 +188,10 @@ def shades_behind(ground: Image.Image, item: Item, others: Sequence[Item]) -> li
         (red, green, blue),
         *(other.shade for other in others if other is not item and (wide & other.silhouette((height, width))).any()),
     ]
+
+
+def _least_visible(item: Item) -> float:
+    return next(share for sort, share in _LEAST_VISIBLE if isinstance(item, sort))
 
 
 def _alike(one: Item, two: Item) -> bool:

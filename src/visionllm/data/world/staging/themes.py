@@ -1,22 +1,27 @@
 """What pictures of version 2 are for: themes, each with its own mixture of objects, figures and signs."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from types import MappingProxyType
 
 from visionllm.data.world.backgrounds import draw_background
 from visionllm.data.world.figures import sample_figure
+from visionllm.data.world.palette import mixed, shade_of
 from visionllm.data.world.photos import TEST_PHOTOS, TRAIN_PHOTOS
-from visionllm.data.world.sampling import CROWD, MAX_OBJECTS, ObjectPlan, sample_objects, sample_radius
-from visionllm.data.world.scene import BACKGROUNDS, PENS, Scene
+from visionllm.data.world.sampling import BROAD_KINDS, CROWD, MAX_OBJECTS, ObjectPlan, sample_objects, sample_radius
+from visionllm.data.world.scene import BACKGROUNDS, COLOURS, KINDS, PENS, Scene
 from visionllm.data.world.signs import sample_sign
-from visionllm.data.world.splits import Dice, picture_dice
+from visionllm.data.world.splits import UNSEEN_PAIRS, Dice, picture_dice
+from visionllm.data.world.staging.camouflage import HiddenItem, hidden_shade, mottled
 from visionllm.data.world.staging.items import FigureItem, Item, SignItem, object_item
 from visionllm.data.world.staging.painting import Placer, Stage
 
 _BACKGROUND_WEIGHTS = (0.36, 0.2, 0.18, 0.18)
 # Extent of a figure relative to the shorter side, by how many there are.
 _HEIGHTS = {1: (0.46, 0.9), 2: (0.4, 0.7), 3: (0.34, 0.56), 4: (0.3, 0.48)}
+
+PATTERNED: frozenset[str] = BROAD_KINDS - {"flower"}
+"""Kinds that wear stripes, dots or outlines where pictures are judged: the patterns of others can't be told."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,7 +120,57 @@ def _sign(dice: Dice, shorter: int) -> Callable[[], Item]:
     return lambda: SignItem(corner=(0, 0), plan=sample_sign(dice, shorter))
 
 
-_MAKERS: Mapping[str, Callable[[Order], Stage]] = MappingProxyType(dict.fromkeys(_MIXTURES, _mixed))
+def _studio(order: Order) -> Stage:
+    """Draw a few clean things that keep their distance, on a plain or gradient ground: what can be judged.
+
+    Patterns are worn by broad kinds only, on which they can be told.
+    """
+    dice = order.dice
+    background = "plain" if dice.chance(0.6) else "gradient"
+    ground = draw_background(dice, background, order.size_hw, photos=(), dark=False)
+    count = dice.choose((1, 2, 3, 4, 5), (0.24, 0.3, 0.24, 0.14, 0.08))
+    figures = dice.choose((0, 1, 2), (0.55, 0.33, 0.12)) if count <= 3 else 0
+    placer = Placer(dice, ground, spacing=3, overlap=False)
+    shorter = min(order.size_hw)
+    for _ in range(min(figures, count)):
+        height = dice.uniform(0.5, 0.62) * shorter if count < 3 else dice.uniform(0.42, 0.5) * shorter
+        placer.put(FigureItem(corner=(0, 0), plan=sample_figure(dice), height=height, pen="clean"))
+    same = dice.chance(0.35)
+    plans = sample_objects(dice, max(count - figures, 0), unseen=order.split == "unseen-pairs")
+    for plan in plans:
+        look = plans[0] if same else plan
+        fill = look.fill if look.kind in PATTERNED else "solid"
+        size = "large" if count <= 2 and dice.chance(0.35) else "medium"
+        plan = replace(look, size=size, fill=fill)
+        placer.put(object_item(dice, plan, sample_radius(dice, size, order.size_hw), "clean", upright=0.8, hollow=True))
+    return Stage(ground=ground, items=tuple(placer.items), scene=order.scene(background, "clean"))
+
+
+def _camouflage(order: Order) -> Stage:
+    """Draw a mottled ground with one thing that wears it, or none."""
+    dice = order.dice
+    hue, strength = dice.uniform(0, 360), dice.uniform(0.15, 0.6)
+    first = shade_of(hue, strength, dice.uniform(0.4, 0.6))
+    second = shade_of(hue + dice.uniform(-30, 30), strength, dice.uniform(0.7, 0.9))
+    ground = mottled(dice, order.size_hw, first, second)
+    placer = Placer(dice, ground, spacing=2)
+    if not dice.chance(0.1):
+        colour = dice.choose(COLOURS)
+        kind = dice.choose([name for name in KINDS if (name, colour) not in UNSEEN_PAIRS])
+        size = dice.choose(("medium", "large"))
+        plan = ObjectPlan(kind=kind, colour=colour, size=size, fill="solid")
+        item = object_item(dice, plan, sample_radius(dice, size, order.size_hw), "clean")
+        tint = hidden_shade(mixed(first, second, 0.5), lighter=dice.chance(0.5))
+        shift = dice.integer(5, 40), dice.integer(5, 40)
+        own = {field.name: getattr(item, field.name) for field in fields(item)}
+        hidden = HiddenItem(**{**own, "rgb": tint}, veil=dice.uniform(0.3, 0.5), shift=shift)
+        placer.put(hidden, painted=True)
+    return Stage(ground=ground, items=tuple(placer.items), scene=order.scene("mottled", "clean"))
+
+
+_MAKERS: Mapping[str, Callable[[Order], Stage]] = MappingProxyType(
+    {**dict.fromkeys(_MIXTURES, _mixed), "studio": _studio, "camouflage": _camouflage}
+)
 THEMES: tuple[str, ...] = tuple(_MAKERS)
 
 
