@@ -238,9 +238,7 @@ def _about_one(
             value = fill_adjective(desk.dice.choose(FILLS)) if grammar is FILL else desk.dice.choose(COLOURS)
             a = Phrase(kind=desk.dice.choose(KINDS)).a
             place = desk.dice.choose(tuple(_CORNERS))
-            question = desk.words(
-                asked.get(make, RECOLOUR), the=phrase.the, value=value, a=a, place=place, at=_at(place)
-            )
+            question = desk.words(grammar, the=phrase.the, value=value, a=a, place=place, at=_at(place))
             return desk.sample(question, none_of(phrase))
         picked = pick_unique(desk, _PATTERNS)
         edit = None if picked is None else make(desk, stage, *picked)

@@ -1,5 +1,6 @@
 """Dogs and horses: bodies on four legs with the seventeen joints of animals."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from visionllm.data.world.figures.body import (
@@ -210,7 +211,6 @@ def _head(dice: Dice, build: _Build, joints: dict[str, Spot], coat: Shade, kind:
     joints["nose"] = on_head(0, 0.0, build.muzzle + (0.03 if kind == "dog" else 0.02))
     for side, sign in SIDES:
         joints[f"{side} eye"] = on_head(sign * radius * 0.72, radius * 0.42, radius * 0.55)
-    dark = mixed(coat, _BLACK, 0.45)
     base = moved(neck, (0.0, -0.05, -0.03))
     muzzle = mixed(coat, (255, 250, 240), 0.4) if kind == "dog" else mixed(coat, _BLACK, 0.3)
     pieces = [
@@ -237,25 +237,32 @@ def _head(dice: Dice, build: _Build, joints: dict[str, Spot], coat: Shade, kind:
         ),
     ]
     for side, sign in SIDES:
-        eye = joints[f"{side} eye"]
-        pieces.append(
-            Piece(
-                chains=(chain((eye, radius * 0.2)),),
-                shade=(_EYE,),
-                joints=(f"{side} eye",),
-                nearer=0.024,
-                rimmed=False,
-            )
-        )
-        root = on_head(sign * radius * 0.62, radius * 0.78, -radius * 0.25)
-        if kind == "dog":
-            ear = taper(
-                [root, on_head(sign * radius * 1.1, -radius * 0.75, -radius * 0.5)], radius * 0.38, radius * 0.34
-            )
-        else:
-            ear = taper([root, on_head(sign * radius * 0.6, radius * 1.75, -radius * 0.2)], radius * 0.3, radius * 0.08)
-        pieces.append(Piece(chains=(ear,), shade=(dark if kind == "dog" else coat,), nearer=0.026))
+        pieces += _eye_and_ear(joints[f"{side} eye"], side, sign, on_head, radius, coat, kind)
     if kind == "horse":
         mane = taper([on_head(0, radius, -0.05), moved(neck, (0.0, 0.16, -0.1))], 0.05, 0.07)
         pieces.append(Piece(chains=(mane,), shade=(mixed(coat, _BLACK, 0.55),), nearer=0.016))
     return pieces
+
+
+def _eye_and_ear(
+    eye: Spot,
+    side: str,
+    sign: float,
+    on_head: Callable[[float, float, float], Spot],
+    radius: float,
+    coat: Shade,
+    kind: str,
+) -> list[Piece]:
+    """Build what stands on one side of the head; `on_head` places a spot of it."""
+    root = on_head(sign * radius * 0.62, radius * 0.78, -radius * 0.25)
+    if kind == "dog":
+        tip = on_head(sign * radius * 1.1, -radius * 0.75, -radius * 0.5)
+        ear, shade = taper([root, tip], radius * 0.38, radius * 0.34), mixed(coat, _BLACK, 0.45)
+    else:
+        tip = on_head(sign * radius * 0.6, radius * 1.75, -radius * 0.2)
+        ear, shade = taper([root, tip], radius * 0.3, radius * 0.08), coat
+    dot = chain((eye, radius * 0.2))
+    return [
+        Piece(chains=(dot,), shade=(_EYE,), joints=(f"{side} eye",), nearer=0.024, rimmed=False),
+        Piece(chains=(ear,), shade=(shade,), nearer=0.026),
+    ]
