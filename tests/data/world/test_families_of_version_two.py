@@ -30,6 +30,11 @@ def samples(family: Family, split: str = "train", seed: int = 0) -> list[Sample]
     return [sample for sample in made if sample is not None]
 
 
+def squeezed(text: str) -> str:
+    """Leave out the blanks where pictures stand between words."""
+    return re.sub(r" +", " ", text)
+
+
 def routed(sample: Sample) -> list[Routed]:
     return [part for part in sample.answer.parts if isinstance(part, Routed)]
 
@@ -118,7 +123,7 @@ def test_truth_belongs_to_the_routed_spans(family: Family):
 @each_family
 def test_english_is_right(family: Family):
     for sample in samples(family):
-        for text in texts(sample):
+        for text in map(squeezed, texts(sample)):
             assert not re.search(r"\ba [aeiou](?!ne\b)\w", text, re.IGNORECASE), text
             assert not re.search(r"\ban [^aeiou]", text, re.IGNORECASE), text
             assert not re.search(r"fishs|fishes|crosss|  |\{|\}| [,?]|persons", text), text
@@ -130,5 +135,5 @@ def test_negative_questions_are_asked(family: Family):
     if family.group in ("draw", "edit") or family.name in ("segment-semantic", "segment-salient"):
         return
     split = [sample for seed in (0, 100, 200, 300) for sample in samples(family, "train", seed)]
-    refused = [sample for sample in split if re.search(r"\b(no|nothing|not)\b", sample.answer.text.lower())]
+    refused = [sample for sample in split if re.search(r"\b(no|nothing|not|none)\b", sample.answer.text.lower())]
     assert refused, family.name

@@ -28,6 +28,9 @@ FINGERPRINTS: dict[str, str] = {
     "signs": "ee3ec376140fe266",
     "studio": "13b914391e7760b4",
     "camouflage": "dcff0c2f27865c6a",
+    "aerial": "ecadeab8878b36d2",
+    "scan": "257059e72bd289e5",
+    "workpiece": "65f462326e1d73df",
 }
 GROUND = Image.new("RGB", (128, 128), (250, 250, 250))
 SCENE = Scene(seed=0, split="test", size_hw=(128, 128), background="plain", pen="clean", objects=(), version=2)

@@ -33,7 +33,7 @@ def region_on_nothing(scene: Scene, way: str, dice: Dice) -> Region | None:
     """Point at a place where no object is, or return None if none is found."""
     height, width = scene.size_hw
     taken = np.zeros(scene.size_hw, dtype=bool)
-    for thing in (*scene.objects, *scene.figures, *scene.signs):
+    for thing in scene.things:
         taken |= thing.mask
     for _ in range(30):
         box_width, box_height = (round(dice.uniform(0.14, 0.3) * min(height, width)) for _ in range(2))

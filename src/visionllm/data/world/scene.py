@@ -120,6 +120,7 @@ class Scene:
         theme: What the picture is for; see `visionllm.data.world.staging`.
         figures: People and animals, lowest depth first.
         signs: Boards with words, lowest depth first.
+        finds: Things of another domain, such as the holes of a workpiece, lowest depth first.
     """
 
     seed: int
@@ -132,11 +133,13 @@ class Scene:
     theme: str = "mixed"
     figures: tuple[WorldFigure, ...] = ()
     signs: tuple[WorldSign, ...] = ()
+    finds: tuple[WorldThing, ...] = ()
 
     @property
     def things(self) -> tuple[WorldThing, ...]:
-        """Objects, figures and signs, lowest depth first."""
-        return tuple(sorted((*self.objects, *self.figures, *self.signs), key=lambda thing: thing.depth))
+        """Objects, figures, signs and finds, lowest depth first."""
+        every = (*self.objects, *self.figures, *self.signs, *self.finds)
+        return tuple(sorted(every, key=lambda thing: thing.depth))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

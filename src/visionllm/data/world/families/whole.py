@@ -81,7 +81,7 @@ def saliency_of(desk: Desk) -> list[tuple[float, WorldThing]]:
 def _semantic(desk: Desk) -> Sample | None:
     things = desk.picture.scene.things
     kinds = list(dict.fromkeys(thing.kind for thing in things))
-    if not kinds:
+    if not kinds or desk.picture.scene.finds:
         return None
     missing = [str(phrase.kind) for phrase in kinds_absent(desk, desk.dice.integer(0, 3))]
     names = desk.dice.sample([*kinds, *missing], len(kinds) + len(missing))

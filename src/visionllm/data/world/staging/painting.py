@@ -10,7 +10,7 @@ from PIL import Image
 
 from visionllm.data.world.palette import Shade
 from visionllm.data.world.pens import SCALE
-from visionllm.data.world.scene import Scene, WorldFigure, WorldObject, WorldPicture, WorldSign
+from visionllm.data.world.scene import Scene, WorldFigure, WorldObject, WorldPicture, WorldSign, WorldThing
 from visionllm.data.world.splits import Dice
 from visionllm.data.world.stacking import Bits, visible_parts
 from visionllm.data.world.staging.items import FigureItem, Item, ObjectItem, SignItem
@@ -65,6 +65,7 @@ def show(stage: Stage) -> StagedPicture:
         objects=tuple(thing for thing in things if isinstance(thing, WorldObject)),
         figures=tuple(thing for thing in things if isinstance(thing, WorldFigure)),
         signs=tuple(thing for thing in things if isinstance(thing, WorldSign)),
+        finds=tuple(thing for thing in things if type(thing) is WorldThing),
     )
     return StagedPicture(pixels=np.array(canvas.reduce(SCALE)), scene=scene, stage=stage)
 
@@ -191,7 +192,7 @@ def shades_behind(ground: Image.Image, item: Item, others: Sequence[Item]) -> li
 
 
 def _least_visible(item: Item) -> float:
-    return next(share for sort, share in _LEAST_VISIBLE if isinstance(item, sort))
+    return next((share for sort, share in _LEAST_VISIBLE if isinstance(item, sort)), 1.0)
 
 
 def _alike(one: Item, two: Item) -> bool:

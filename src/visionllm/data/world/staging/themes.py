@@ -13,8 +13,10 @@ from visionllm.data.world.scene import BACKGROUNDS, COLOURS, KINDS, PENS, Scene
 from visionllm.data.world.signs import sample_sign
 from visionllm.data.world.splits import UNSEEN_PAIRS, Dice, picture_dice
 from visionllm.data.world.staging.camouflage import HiddenItem, hidden_shade, mottled
+from visionllm.data.world.staging.domains import fill_domain
 from visionllm.data.world.staging.items import FigureItem, Item, SignItem, object_item
 from visionllm.data.world.staging.painting import Placer, Stage
+from visionllm.data.world.staging.stamps import DOMAINS
 
 _BACKGROUND_WEIGHTS = (0.36, 0.2, 0.18, 0.18)
 # Extent of a figure relative to the shorter side, by how many there are.
@@ -168,8 +170,19 @@ def _camouflage(order: Order) -> Stage:
     return Stage(ground=ground, items=tuple(placer.items), scene=order.scene("mottled", "clean"))
 
 
+def _domain(order: Order) -> Stage:
+    """Draw a picture of another domain."""
+    ground, placer = fill_domain(order.dice, order.theme, order.size_hw, crowded=order.split == "crowded")
+    return Stage(ground=ground, items=tuple(placer.items), scene=order.scene(order.theme, "clean"))
+
+
 _MAKERS: Mapping[str, Callable[[Order], Stage]] = MappingProxyType(
-    {**dict.fromkeys(_MIXTURES, _mixed), "studio": _studio, "camouflage": _camouflage}
+    {
+        **dict.fromkeys(_MIXTURES, _mixed),
+        "studio": _studio,
+        "camouflage": _camouflage,
+        **dict.fromkeys(DOMAINS, _domain),
+    }
 )
 THEMES: tuple[str, ...] = tuple(_MAKERS)
 
