@@ -132,7 +132,8 @@ def test_english_is_right(family: Family):
 
 @each_family
 def test_negative_questions_are_asked(family: Family):
-    if family.group in ("draw", "edit") or family.name in ("segment-semantic", "segment-salient"):
+    # A prompt, a caption, a map of what is there, or an edit of the whole picture has nothing to refuse.
+    if family.group in ("draw", "edit") or family.name.endswith(("-caption", "segment-semantic", "segment-salient")):
         return
     split = [sample for seed in (0, 100, 200, 300) for sample in samples(family, "train", seed)]
     refused = [sample for sample in split if re.search(r"\b(no|nothing|not|none)\b", sample.answer.text.lower())]

@@ -35,7 +35,7 @@ def test_a_stamp_covers_something_small(domain: str, kind: str):
 
 
 def test_a_kind_of_no_domain_is_refused():
-    with pytest.raises(ValueError, match="expected one of the kinds house, .*, got 'star'"):
+    with pytest.raises(ValueError, match=r"expected one of the kinds house, .*, got 'star'"):
         stamp_item(picture_dice(0, "test"), "star", 128)
 
 

@@ -49,7 +49,7 @@ DESCRIBE = Grammar(
 COUNT = Grammar(
     ("{examples}{new} and here?", "{examples}{new} go on.", "{examples}{new} how many?"),
     (
-        f"{_BEFORE}{{examples}}{_NEW}{{new}} (and here|and in this one|what about this|what about this one|how many here)?",
+        f"{_BEFORE}{{examples}}{_NEW}{{new}} (and here|and in this one|what about this|how many here)?",
         f"{_BEFORE}{{examples}}{_NEW}{{new}} (go on|continue|do the same|the same, please|count on)( here|).",
         f"{_BEFORE}{{examples}}{_NEW}{{new}} (what would you say|how would you put it) (here|of this|now)?",
         f"{_BEFORE}{{examples}}{_NEW}{{new}} (count|answer|describe this) in the same (manner|way).",

@@ -32,7 +32,7 @@ def _land(dice: Dice, size_hw: tuple[int, int]) -> Image.Image:
 
 def _water(dice: Dice, size_hw: tuple[int, int]) -> Image.Image:
     sea = shade_of(dice.uniform(195, 220), dice.uniform(0.45, 0.7), dice.uniform(0.35, 0.6))
-    return _grainy(dice, Image.new("RGB", size_hw[::-1], sea), 9)
+    return _grainy(dice, Image.new("RGB", (size_hw[1], size_hw[0]), sea), 9)
 
 
 def _tissue(dice: Dice, size_hw: tuple[int, int]) -> Image.Image:
