@@ -45,4 +45,12 @@ def test_an_unknown_benchmark_is_refused(capsys: pytest.CaptureFixture[str]):
 
 def test_the_benchmarks_of_the_folder_are_found(repository: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.undo()
-    assert set(run.discover(repository / "benchmarks")) == {"batching", "cold", "opened", "prefix", "warm"}
+    assert set(run.discover(repository / "benchmarks")) == {
+        "batching",
+        "cold",
+        "judge",
+        "opened",
+        "prefix",
+        "warm",
+        "worlds",
+    }

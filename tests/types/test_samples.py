@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from visionllm.types import DetectionTruth, Message, PoseTruth, Sample, ask
+from visionllm.types import DetectionTruth, Message, PictureTruth, PoseTruth, Sample, ask
 
 
 def test_truth_of_nothing_is_allowed():
@@ -60,3 +60,10 @@ def test_a_sample_tells_the_truth_of_its_detector():
     assert sample.detection is found
     posed = Sample(request=ask("?"), answer=Message("assistant", ("No.",)), truth={"pose": pose_truth()})
     assert posed.detection is None
+
+
+def test_a_picture_truth_is_an_rgb_picture():
+    with pytest.raises(ValueError, match=r"expected pixels uint8\[H, W, 3\], got float64\[2, 2, 3\]"):
+        PictureTruth(pixels=np.zeros((2, 2, 3)))  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ValueError, match=r"expected a mask of the picture's size \(2, 2\), got \(3, 3\)"):
+        PictureTruth(pixels=np.zeros((2, 2, 3), dtype=np.uint8), changed=np.zeros((3, 3), dtype=bool))

@@ -1,6 +1,8 @@
 import pytest
 
 from visionllm.types.skeletons import (
+    AP10K_ANIMAL,
+    CLASS_SKELETONS,
     COCO_PERSON,
     CROWDPOSE_PERSON,
     SIGMA,
@@ -49,3 +51,11 @@ def test_the_skeleton_that_knows_most_of_the_names_draws_the_bones():
     assert skeleton_for(["head", "neck", "left hip"]) is CROWDPOSE_PERSON
     assert bones_among(["head", "neck"]) == ((0, 1),)
     assert bones_among(["door", "handle"]) == ()
+
+
+def test_animals_have_the_published_order_of_ap10k():
+    assert AP10K_ANIMAL.names[:6] == ("left eye", "right eye", "nose", "neck", "root of tail", "left shoulder")
+    assert AP10K_ANIMAL.names[-3:] == ("right hip", "right knee", "right back paw")
+    assert len(AP10K_ANIMAL.names) == len(AP10K_ANIMAL.sigmas) == 17
+    assert skeleton_for(["left front paw", "root of tail"]) is AP10K_ANIMAL
+    assert CLASS_SKELETONS["dog"] is AP10K_ANIMAL

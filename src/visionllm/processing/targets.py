@@ -11,7 +11,7 @@ from torch import Tensor
 
 from visionllm.processing.chat import Group, Written
 from visionllm.processing.decoder_images import resize_masks
-from visionllm.types import DetectionTruth, PoseTruth, Routed, Sample, Truth
+from visionllm.types import DetectionTruth, PoseTruth, Routed, Sample
 from visionllm.types.tensors import Batch, DetectionTargets, ModelInputs, PoseTargets, Route
 
 TruthT = TypeVar("TruthT", DetectionTruth, PoseTruth)
@@ -132,7 +132,9 @@ def pose_targets(
     )
 
 
-def _boxes(truth: Truth, spans: Sequence[int], size_hw: tuple[int, int]) -> tuple[NDArray[np.bool_], Tensor, Tensor]:
+def _boxes(
+    truth: DetectionTruth | PoseTruth, spans: Sequence[int], size_hw: tuple[int, int]
+) -> tuple[NDArray[np.bool_], Tensor, Tensor]:
     """Return which objects of the truth belong to some spans, the index of each one's span, and relative boxes."""
     keep = np.isin(truth.class_ids, spans)
     group_of = {span: k for k, span in enumerate(spans)}

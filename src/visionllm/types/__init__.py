@@ -7,7 +7,7 @@ from visionllm.types.regions import Box, Found, Mask, Point, Polygon, Region, Sc
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
 from visionllm.types.results import Detections, Instance, Result, merge_detections, run_lengths
 from visionllm.types.routes import Route
-from visionllm.types.samples import DetectionTruth, PoseTruth, Sample, Truth
+from visionllm.types.samples import DetectionTruth, PictureTruth, PoseTruth, Sample, Truth
 from visionllm.types.skeletons import Skeleton, bones_among
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "Options",
     "Part",
     "Picture",
+    "PictureTruth",
     "Point",
     "Polygon",
     "Pose",

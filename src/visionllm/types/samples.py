@@ -71,7 +71,32 @@ class PoseTruth:
             )
 
 
-Truth = DetectionTruth | PoseTruth
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PictureTruth:
+    """A picture that should be made for one answer.
+
+    Attributes:
+        pixels: uint8[H, W, 3]. RGB. One right picture among many.
+        caption: What it shows, as in "a red star and two blue fish"; empty where nothing was said.
+        changed: bool[H, W]. Where an edited picture may differ from the one it was made from; None for a new picture.
+
+    Raises:
+        ValueError: If the picture is no RGB picture, or the mask has another size.
+    """
+
+    pixels: NDArray[np.uint8]
+    caption: str = ""
+    changed: NDArray[np.bool_] | None = None
+
+    def __post_init__(self) -> None:
+        shape = self.pixels.shape
+        if self.pixels.dtype != np.uint8 or len(shape) != 3 or shape[2] != 3:
+            raise ValueError(f"expected pixels uint8[H, W, 3], got {self.pixels.dtype}{list(shape)}")
+        if self.changed is not None and self.changed.shape != shape[:2]:
+            raise ValueError(f"expected a mask of the picture's size {shape[:2]}, got {self.changed.shape}")
+
+
+Truth = DetectionTruth | PoseTruth | PictureTruth
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,7 +107,7 @@ class Sample:
         request: The question; its pictures are those of the sample.
         answer: The assistant message that should follow.
         truth: For the answer's routed spans, by decoder name: `"detection"` has a `DetectionTruth`, `"pose"` a
-            `PoseTruth`.
+            `PoseTruth`, `"generation"` and `"editing"` a `PictureTruth`.
         learn_text: False where only decoders learn from the answer (known-class templates).
         family: The task family, such as `"count"`.
     """

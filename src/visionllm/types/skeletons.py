@@ -79,9 +79,33 @@ CROWDPOSE_PERSON = Skeleton(
     sigmas=(*BODY_SIGMAS, 0.079, 0.079),
 )
 """A person in CrowdPose's keypoint order."""
-CLASS_SKELETONS = {"person": COCO_PERSON}
+AP10K_ANIMAL = Skeleton(
+    names=(
+        "left eye",
+        "right eye",
+        "nose",
+        "neck",
+        "root of tail",
+        *(f"{side} {part}" for side in ("left", "right") for part in ("shoulder", "elbow", "front paw")),
+        *(f"{side} {part}" for side in ("left", "right") for part in ("hip", "knee", "back paw")),
+    ),
+    bones=(
+        ("left eye", "nose"),
+        ("right eye", "nose"),
+        ("nose", "neck"),
+        ("neck", "root of tail"),
+        *_limbs(("shoulder", "elbow"), ("elbow", "front paw"), ("hip", "knee"), ("knee", "back paw")),
+        ("neck", "left shoulder"),
+        ("neck", "right shoulder"),
+        ("root of tail", "left hip"),
+        ("root of tail", "right hip"),
+    ),
+    sigmas=(0.025, 0.025, 0.026, 0.035, 0.035, *(0.079, 0.072, 0.062) * 2, *(0.107, 0.087, 0.089) * 2),
+)
+"""An animal in AP-10K's keypoint order."""
+CLASS_SKELETONS = {"person": COCO_PERSON, "dog": AP10K_ANIMAL, "horse": AP10K_ANIMAL, "bird": AP10K_ANIMAL}
 """The skeleton that a class has where nobody says which keypoints are meant."""
-SKELETONS = (COCO_PERSON, CROWDPOSE_PERSON)
+SKELETONS = (COCO_PERSON, CROWDPOSE_PERSON, AP10K_ANIMAL)
 
 
 def skeleton_for(names: Sequence[str]) -> Skeleton | None:

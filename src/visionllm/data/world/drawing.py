@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from visionllm.data.world.backgrounds import draw_background
-from visionllm.data.world.palette import Shade, contrast, mixed, sample_shade
+from visionllm.data.world.palette import Shade, mixed, standing_out
 from visionllm.data.world.pens import SCALE, Layers, Pose, draw_layers
 from visionllm.data.world.photos import TEST_PHOTOS, TRAIN_PHOTOS
 from visionllm.data.world.sampling import (
@@ -21,14 +21,15 @@ from visionllm.data.world.sampling import (
     sample_size,
 )
 from visionllm.data.world.scene import Scene, WorldObject, WorldPicture
-from visionllm.data.world.splits import Dice, picture_dice
+from visionllm.data.world.splits import VERSIONS, Dice, picture_dice
+from visionllm.data.world.stacking import box_of, covered, on_canvas
+from visionllm.data.world.staging.painting import show
+from visionllm.data.world.staging.themes import draw_stage, stage_dice
 
 SIDE_LIMITS = (64, 1024)
 # An object counts from a quarter visible on. Placing keeps more than that, so nothing is shown that does not count.
 _PLACED_VISIBLE = 0.32
 _TRIES = 24
-# Distance in CIE Lab that a shade should keep from what lies behind it.
-_CONTRAST = 34.0
 
 
 @dataclass(kw_only=True, eq=False)
@@ -50,6 +51,8 @@ def draw_picture(
     size_hw: tuple[int, int] | None = None,
     vary_size: bool | None = None,
     photos: bool = True,
+    version: int = 1,
+    theme: str = "mixed",
 ) -> WorldPicture:
     """Draw one picture of the world; the same arguments always give the same bytes.
 
@@ -60,13 +63,19 @@ def draw_picture(
         vary_size: Whether three in ten pictures get another size (96 to 224 pixels a side) when `size_hw` is not
             given. By default only pictures of `train` do.
         photos: Whether training pictures may have photos behind them, which needs scikit-image.
+        version: 1, or 2 for a world with figures, signs, themes and domains.
+        theme: What a picture of version 2 is for, one of `visionllm.data.world.staging.THEMES`.
 
     Raises:
-        ValueError: If the split is unknown, the seed or a side is out of range, or `photos` is off in the
-            `photo-background` split.
+        ValueError: If the split, the version or the theme is unknown, the seed or a side is out of range, or `photos`
+            is off in the `photo-background` split.
         ImportError: If a photo is wanted and scikit-image is not installed.
     """
-    dice = picture_dice(seed, split)
+    if version not in VERSIONS:
+        raise ValueError(f"expected one of the versions {', '.join(map(str, VERSIONS))}, got {version}")
+    if version == 1 and theme != "mixed":
+        raise ValueError(f"expected version=2 for the theme {theme!r}, got version=1")
+    dice = picture_dice(seed, split) if version == 1 else stage_dice(seed, split, theme)
     if split == "photo-background" and not photos:
         raise ValueError("expected photos=True for the split 'photo-background', got photos=False")
     varied = sample_size(dice)
@@ -75,6 +84,13 @@ def draw_picture(
     low, high = SIDE_LIMITS
     if not all(low <= side <= high for side in size_hw):
         raise ValueError(f"expected both sides in [{low}, {high}] pixels, got {size_hw}")
+    if version == 2:
+        return show(draw_stage(seed, split=split, theme=theme, size_hw=size_hw, photos=photos, dice=dice))
+    return _first(dice, seed, split, size_hw, photos=photos)
+
+
+def _first(dice: Dice, seed: int, split: str, size_hw: tuple[int, int], *, photos: bool) -> WorldPicture:
+    """Draw a picture of version 1."""
     plan = sample_plan(dice, split, size_hw, photos=photos)
     names = TEST_PHOTOS if split == "photo-background" else TRAIN_PHOTOS
     dark = all(item.colour != "brown" for item in plan.objects)
@@ -113,7 +129,7 @@ def _place(dice: Dice, plan: PicturePlan, wanted: ObjectPlan, placed: list[_Plac
             continue
         pose = Pose(centre=(x, y), radius=radius, angle=angle, mirrored=dice.chance(0.5))
         layers = draw_layers(dice, plan.pen, wanted.kind, wanted.fill, pose)
-        silhouette = _on_canvas(layers, plan.size_hw)
+        silhouette = on_canvas(covered(layers.silhouette), layers.origin, plan.size_hw)
         left = [other.mask & ~silhouette for other in placed]
         if any(mask.sum() < _PLACED_VISIBLE * other.area for mask, other in zip(left, placed, strict=True)):
             continue
@@ -145,18 +161,6 @@ def _too_close(x: float, y: float, radius: float, wanted: ObjectPlan, other: _Pl
     return math.dist((x, y), other.pose.centre) < least * (radius + other.pose.radius)
 
 
-def _on_canvas(layers: Layers, size_hw: tuple[int, int]) -> NDArray[np.bool_]:
-    """Return bool[H, W]: canvas pixels that the silhouette covers by half or more."""
-    patch = np.asarray(layers.silhouette.reduce(SCALE)) >= 128
-    height, width = size_hw
-    x, y = layers.origin
-    left, top = max(x, 0), max(y, 0)
-    right, bottom = min(x + patch.shape[1], width), min(y + patch.shape[0], height)
-    mask = np.zeros(size_hw, dtype=np.bool_)
-    mask[top:bottom, left:right] = patch[top - y : bottom - y, left - x : right - x]
-    return mask
-
-
 def _shades(dice: Dice, background: Image.Image, placed: list[_Placed]) -> list[Shade]:
     """Choose shades that stand out from what lies behind them and from the objects they touch."""
     shades: list[Shade] = []
@@ -173,15 +177,7 @@ def _shades(dice: Dice, background: Image.Image, placed: list[_Placed]) -> list[
             reach = radius + other.pose.radius
             if math.dist((x, y), other.pose.centre) < reach:
                 behind.append(shade)
-        best, best_contrast = (0, 0, 0), -1.0
-        for _ in range(8):
-            shade = sample_shade(dice, item.plan.colour)
-            least = min(contrast(shade, other) for other in behind)
-            if least > best_contrast:
-                best, best_contrast = shade, least
-            if least >= _CONTRAST:
-                break
-        shades.append(best)
+        shades.append(standing_out(dice, item.plan.colour, behind))
     return shades
 
 
@@ -206,7 +202,6 @@ def _paint(dice: Dice, background: Image.Image, placed: list[_Placed]) -> tuple[
 
 
 def _truth(item: _Placed, shade: Shade, depth: int) -> WorldObject:
-    rows, columns = np.flatnonzero(item.mask.any(axis=1)), np.flatnonzero(item.mask.any(axis=0))
     return WorldObject(
         kind=item.plan.kind,
         colour=item.plan.colour,
@@ -218,6 +213,6 @@ def _truth(item: _Placed, shade: Shade, depth: int) -> WorldObject:
         angle=item.pose.angle,
         depth=depth,
         mask=item.mask,
-        box=(int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1),
+        box=box_of(item.mask),
         visible=int(item.mask.sum()) / item.area,
     )

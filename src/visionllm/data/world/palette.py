@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from visionllm.data.world.splits import Dice
 
 Shade = tuple[int, int, int]
+# Distance in CIE Lab that a shade should keep from what lies behind it.
+_CONTRAST = 34.0
 
 # Hue in degrees, saturation and value in [0, 1]. The ranges leave gaps, so that a shade has one name.
 SHADES: dict[str, tuple[tuple[float, float], tuple[float, float], tuple[float, float]]] = {
@@ -50,3 +52,16 @@ def _lab(shade: Sequence[int]) -> tuple[float, float, float]:
 def contrast(shade: Sequence[int], other: Sequence[int]) -> float:
     """Return how different two shades look: their distance in CIE Lab (0 the same, about 100 black and white)."""
     return sum((one - two) ** 2 for one, two in zip(_lab(shade), _lab(other), strict=True)) ** 0.5
+
+
+def standing_out(dice: Dice, colour: str, behind: Sequence[Sequence[int]]) -> Shade:
+    """Draw a shade of a colour word that can be told from all the shades behind it, or the best of eight."""
+    best, best_contrast = (0, 0, 0), -1.0
+    for _ in range(8):
+        shade = sample_shade(dice, colour)
+        least = min((contrast(shade, other) for other in behind), default=_CONTRAST)
+        if least > best_contrast:
+            best, best_contrast = shade, least
+        if least >= _CONTRAST:
+            break
+    return best

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
-from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldObject
+from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldObject, WorldThing
 from visionllm.data.world.splits import UNSEEN_PAIRS, Dice
 from visionllm.data.world.words import fill_adjective, plural, with_article
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {"size": SIZES, "colour": COLOURS, "fill": FILLS, "kind": KINDS}
 Pattern = tuple[str, ...]
+ThingT = TypeVar("ThingT", bound=WorldThing)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +52,12 @@ class Phrase:
         """With the definite article."""
         return f"the {self.one}"
 
-    def fits(self, thing: WorldObject) -> bool:
-        """Return whether the phrase describes an object."""
-        return all(getattr(self, name) in (None, getattr(thing, name)) for name in ATTRIBUTES)
+    def fits(self, thing: WorldThing) -> bool:
+        """Return whether the phrase describes a thing."""
+        return all(getattr(self, name) in (None, getattr(thing, name, None)) for name in ATTRIBUTES)
 
-    def among(self, objects: Iterable[WorldObject]) -> list[WorldObject]:
-        """Return the objects that the phrase describes."""
+    def among(self, objects: Iterable[ThingT]) -> list[ThingT]:
+        """Return the things that the phrase describes."""
         return [thing for thing in objects if self.fits(thing)]
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from visionllm.data.world.relations import RELATIONS, larger_than
-from visionllm.data.world.scene import WorldObject
+from visionllm.data.world.relations import PLACES, larger_than
+from visionllm.data.world.scene import WorldObject, WorldThing
 
 DIRECTIONS: dict[str, tuple[float, float]] = {"left of": (-1, 0), "right of": (1, 0), "above": (0, -1), "below": (0, 1)}
 # Axis and sign of the order that starts at each side.
@@ -13,13 +13,13 @@ _SIDEWAYS = 0.35
 _MORE_AREA = 1.3
 
 
-def middle(thing: WorldObject) -> tuple[float, float]:
+def middle(thing: WorldThing) -> tuple[float, float]:
     """Return the centre (x, y) of what can be seen of an object, in pixels."""
     x0, y0, x1, y1 = thing.box
     return (x0 + x1) / 2, (y0 + y1) / 2
 
 
-def lies(first: WorldObject, direction: str, second: WorldObject) -> bool | None:
+def lies(first: WorldThing, direction: str, second: WorldThing) -> bool | None:
     """Return whether the first object lies in one of `DIRECTIONS` from the second, or None where people might disagree.
 
     True inside a right-angled cone and beyond the doubtful margin; False clearly outside of that half of the plane.
@@ -29,7 +29,7 @@ def lies(first: WorldObject, direction: str, second: WorldObject) -> bool | None
     ahead = (x - at_x) * ahead_x + (y - at_y) * ahead_y
     aside = abs((x - at_x) * ahead_y) + abs((y - at_y) * ahead_x)
     if ahead >= aside:
-        return True if RELATIONS[direction](first, second) else None
+        return True if PLACES[direction](first, second) else None
     return False if ahead <= _SIDEWAYS * aside else None
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from visionllm.data.world.scene import Scene, WorldObject
+from visionllm.data.world.scene import Scene, WorldThing
 from visionllm.data.world.splits import Dice
 from visionllm.types import Box, Mask, Point, Polygon, Region, Scribble
 
@@ -24,7 +24,7 @@ _CORNERS = 12
 Bits = NDArray[np.bool_]
 
 
-def region_on(thing: WorldObject, way: str, dice: Dice) -> Region:
+def region_on(thing: WorldThing, way: str, dice: Dice) -> Region:
     """Point at an object in one of `WAYS`."""
     return region_of_mask(thing.mask, thing.box, way, dice)
 
@@ -33,7 +33,7 @@ def region_on_nothing(scene: Scene, way: str, dice: Dice) -> Region | None:
     """Point at a place where no object is, or return None if none is found."""
     height, width = scene.size_hw
     taken = np.zeros(scene.size_hw, dtype=bool)
-    for thing in scene.objects:
+    for thing in scene.things:
         taken |= thing.mask
     for _ in range(30):
         box_width, box_height = (round(dice.uniform(0.14, 0.3) * min(height, width)) for _ in range(2))

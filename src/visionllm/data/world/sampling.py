@@ -15,7 +15,7 @@ DIAMETERS: dict[str, tuple[float, float]] = {"small": (0.145, 0.19), "medium": (
 _COUNT_WEIGHTS = (0.03, 0.12, 0.15, 0.16, 0.15, 0.12, 0.09, 0.07, 0.05, 0.035, 0.025)
 _BACKGROUND_WEIGHTS = (0.36, 0.2, 0.18, 0.18)
 # Stripes and dots need parts wider than their pitch, and an outline parts wider than two lines.
-_BROAD_KINDS = frozenset({"circle", "square", "triangle", "heart", "cross", "hexagon", "drop", "flower"})
+BROAD_KINDS = frozenset({"circle", "square", "triangle", "heart", "cross", "hexagon", "drop", "flower"})
 _THIN_KINDS = frozenset({"key", "umbrella", "arrow"})
 
 
@@ -33,7 +33,7 @@ class ObjectPlan:
         """Whether the fill can be told at this size."""
         if self.size != "small" or self.fill == "solid":
             return True
-        return self.kind not in _THIN_KINDS if self.fill == "outline" else self.kind in _BROAD_KINDS
+        return self.kind not in _THIN_KINDS if self.fill == "outline" else self.kind in BROAD_KINDS
 
     def shrunk(self) -> "ObjectPlan":
         """Return the same object small, and solid if its fill would be lost."""
@@ -83,11 +83,11 @@ def sample_plan(dice: Dice, split: str, size_hw: tuple[int, int], *, photos: boo
         background="photo" if photo or split == "photo-background" else background,
         pen=PENS[by_hand],
         spacing=1.0 if dice.chance(0.6) else dice.uniform(0.4, 0.8),
-        objects=_sample_objects(dice, count, unseen=split == "unseen-pairs"),
+        objects=sample_objects(dice, count, unseen=split == "unseen-pairs"),
     )
 
 
-def _sample_objects(dice: Dice, count: int, *, unseen: bool) -> tuple[ObjectPlan, ...]:
+def sample_objects(dice: Dice, count: int, *, unseen: bool) -> tuple[ObjectPlan, ...]:
     """Draw objects from a few kinds and colours, so that a picture often holds several of one sort."""
     kinds = dice.sample(KINDS, dice.integer(1, max(count, 1)))
     colours = dice.sample(COLOURS, dice.integer(1, min(max(count, 1) + 1, len(COLOURS))))

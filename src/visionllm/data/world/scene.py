@@ -35,32 +35,22 @@ BACKGROUNDS: tuple[str, ...] = ("plain", "gradient", "paper", "noise", "photo")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class WorldObject:
-    """One object of a picture, with the truth that stays visible.
+class WorldThing:
+    """Anything that a picture shows, with the truth that stays visible.
 
     Attributes:
-        kind: One of `KINDS`.
-        colour: One of `COLOURS`.
-        size: One of `SIZES`, relative to the picture's shorter side.
-        fill: One of `FILLS`.
+        kind: One of `KINDS`, a figure such as "dog", "sign", or a kind of another domain.
+        colour: The word for its colour.
         rgb: The shade that was drawn, each channel in [0, 255].
-        centre: (x, y) of the whole silhouette's bounding circle, in pixels.
-        radius: Radius of that circle, in pixels.
-        angle: Rotation in degrees, clockwise as seen.
-        depth: Drawing order; an object with a higher depth covers one with a lower.
-        mask: bool[H, W]. True where the object can be seen. An outline or dotted object covers its whole silhouette.
+        depth: Drawing order; a thing with a higher depth covers one with a lower.
+        mask: bool[H, W]. True where the thing can be seen. An outline or dotted object covers its whole silhouette.
         box: (x0, y0, x1, y1) of `mask` in pixels; x1 and y1 are exclusive.
         visible: Share of the silhouette inside the canvas that is not covered, in [0, 1].
     """
 
     kind: str
     colour: str
-    size: str
-    fill: str
     rgb: tuple[int, int, int]
-    centre: tuple[float, float]
-    radius: float
-    angle: float
     depth: int
     mask: NDArray[np.bool_]
     box: tuple[int, int, int, int]
@@ -73,6 +63,49 @@ class WorldObject:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class WorldObject(WorldThing):
+    """One object of a picture: its kind is one of `KINDS`, its colour one of `COLOURS`.
+
+    Attributes:
+        size: One of `SIZES`, relative to the picture's shorter side.
+        fill: One of `FILLS`.
+        centre: (x, y) of the whole silhouette's bounding circle, in pixels.
+        radius: Radius of that circle, in pixels.
+        angle: Rotation in degrees, clockwise as seen.
+    """
+
+    size: str
+    fill: str
+    centre: tuple[float, float]
+    radius: float
+    angle: float
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WorldFigure(WorldThing):
+    """A person or an animal; the colour is that of clothes or coat.
+
+    Attributes:
+        posture: What it does, such as "walking".
+        facing: Where it looks: "front", "right", "back" or "left" as seen in the picture.
+        keypoints: float32[P, 2]. (x, y) of each joint in pixels, in the order of the kind's skeleton.
+        visibility: int64[P]. 0 for joints outside the canvas, 1 for hidden and 2 for visible ones.
+    """
+
+    posture: str
+    facing: str
+    keypoints: NDArray[np.float32]
+    visibility: NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WorldSign(WorldThing):
+    """A board with words on it; the colour is that of the board."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Scene:
     """Everything that is true about one picture.
 
@@ -80,9 +113,14 @@ class Scene:
         seed: The number the picture was drawn from.
         split: Name of the split it belongs to.
         size_hw: (height, width) in pixels.
-        background: One of `BACKGROUNDS`.
+        background: One of `BACKGROUNDS`, or the ground of another domain.
         pen: One of `PENS`.
         objects: Objects that count (at least 25 % visible), lowest depth first.
+        version: Version of the world; 2 knows figures, signs, themes and domains.
+        theme: What the picture is for; see `visionllm.data.world.staging`.
+        figures: People and animals, lowest depth first.
+        signs: Boards with words, lowest depth first.
+        finds: Things of another domain, such as the holes of a workpiece, lowest depth first.
     """
 
     seed: int
@@ -91,6 +129,17 @@ class Scene:
     background: str
     pen: str
     objects: tuple[WorldObject, ...]
+    version: int = 1
+    theme: str = "mixed"
+    figures: tuple[WorldFigure, ...] = ()
+    signs: tuple[WorldSign, ...] = ()
+    finds: tuple[WorldThing, ...] = ()
+
+    @property
+    def things(self) -> tuple[WorldThing, ...]:
+        """Objects, figures, signs and finds, lowest depth first."""
+        every = (*self.objects, *self.figures, *self.signs, *self.finds)
+        return tuple(sorted(every, key=lambda thing: thing.depth))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

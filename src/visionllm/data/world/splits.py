@@ -11,6 +11,7 @@ from visionllm.data.world.scene import COLOURS, KINDS
 T = TypeVar("T")
 
 WORLD_VERSION = 1
+VERSIONS: tuple[int, ...] = (1, 2)
 SEED_LIMIT = 10**9
 SPLITS: tuple[str, ...] = (
     "train",
@@ -73,12 +74,13 @@ class Dice:
         return np.asarray(raw, dtype="<u8").view(np.uint8)[:total].reshape(shape)
 
 
-def picture_dice(seed: int, split: str) -> Dice:
+def picture_dice(seed: int, split: str, *strand: int) -> Dice:
     """Open the random stream of one picture.
 
     Args:
         seed: Index of the picture inside its split, in [0, 10**9).
         split: One of `SPLITS`. Streams of different splits never meet.
+        strand: Further numbers that tell streams of the same seed apart, version 1 having none.
 
     Raises:
         ValueError: If the split is unknown or the seed is out of range.
@@ -87,5 +89,5 @@ def picture_dice(seed: int, split: str) -> Dice:
         raise ValueError(f"expected one of the splits {', '.join(SPLITS)}, got {split!r}")
     if not 0 <= seed < SEED_LIMIT:
         raise ValueError(f"expected a seed in [0, {SEED_LIMIT}), got {seed}")
-    entropy = np.random.SeedSequence([WORLD_VERSION, SPLITS.index(split), seed])
+    entropy = np.random.SeedSequence([WORLD_VERSION, SPLITS.index(split), seed, *strand])
     return Dice(np.random.Generator(np.random.PCG64(entropy)))

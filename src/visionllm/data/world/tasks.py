@@ -13,10 +13,13 @@ from visionllm.data.world.drawing import draw_picture
 from visionllm.data.world.families.base import Family
 from visionllm.data.world.grammar import Phrasing
 from visionllm.data.world.scene import WorldPicture
-from visionllm.data.world.splits import SPLITS, WORLD_VERSION
+from visionllm.data.world.splits import SPLITS, VERSIONS, WORLD_VERSION
 from visionllm.types import Sample
 
 GROUPS: tuple[str, ...] = ("talk", "region", "detect", "segment", "refer", "point")
+"""Groups of version 1."""
+ALL_GROUPS: tuple[str, ...] = (*GROUPS, "read", "pose", "example", "draw", "edit")
+"""Groups of both versions."""
 
 
 def _found() -> Mapping[str, Family]:
@@ -25,10 +28,24 @@ def _found() -> Mapping[str, Family]:
     for module in pkgutil.iter_modules(_package.__path__):
         loaded = importlib.import_module(f"{_package.__name__}.{module.name}")
         found.extend(getattr(loaded, "FAMILIES", ()))
-    return MappingProxyType({family.name: family for family in sorted(found, key=lambda f: GROUPS.index(f.group))})
+    return MappingProxyType({family.name: family for family in sorted(found, key=lambda f: ALL_GROUPS.index(f.group))})
 
 
-FAMILIES: Mapping[str, Family] = _found()
+def families_of(version: int) -> Mapping[str, Family]:
+    """Return the families that ask about pictures of a version, group by group.
+
+    Raises:
+        ValueError: If there is no such version.
+    """
+    if version not in VERSIONS:
+        raise ValueError(f"expected one of the versions {', '.join(map(str, VERSIONS))}, got {version}")
+    return MappingProxyType({name: family for name, family in ALL_FAMILIES.items() if family.version == version})
+
+
+ALL_FAMILIES: Mapping[str, Family] = _found()
+"""Families of both versions."""
+FAMILIES: Mapping[str, Family] = families_of(1)
+"""Families of version 1, which is frozen."""
 
 
 def phrasing_of(split: str) -> Phrasing:
@@ -41,7 +58,7 @@ def make_sample(picture: WorldPicture, family: str, seed: int, phrasing: Phrasin
 
     Args:
         picture: Where the truth comes from.
-        family: One of `FAMILIES`.
+        family: One of `ALL_FAMILIES`; version 1 asks about pictures of version 1 only, version 2 about its own.
         seed: Not negative; the same seed gives the same sample about the same picture.
         phrasing: "train", or "unseen" for the forms that are held out of training.
 
@@ -49,14 +66,16 @@ def make_sample(picture: WorldPicture, family: str, seed: int, phrasing: Phrasin
         The sample, or None if the picture offers no such question.
 
     Raises:
-        ValueError: If the family is unknown.
+        ValueError: If the family is unknown, or the picture is of another version.
     """
-    if family not in FAMILIES:
-        raise ValueError(f"expected one of the families {', '.join(FAMILIES)}, got {family!r}")
-    scene = picture.scene
+    if family not in ALL_FAMILIES:
+        raise ValueError(f"expected one of the families {', '.join(ALL_FAMILIES)}, got {family!r}")
+    scene, version = picture.scene, ALL_FAMILIES[family].version
+    if scene.version != version:
+        raise ValueError(f"expected a picture of version {version} for the family {family!r}, got {scene.version}")
     entropy = [WORLD_VERSION, zlib.crc32(family.encode()), SPLITS.index(scene.split), scene.seed, seed]
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(entropy)))
-    return FAMILIES[family].make(picture, rng, phrasing)
+    return ALL_FAMILIES[family].make(picture, rng, phrasing)
 
 
 def make_samples(

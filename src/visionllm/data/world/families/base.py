@@ -10,9 +10,9 @@ from PIL import Image
 from visionllm.data.world.grammar import Filling, Grammar, Phrasing, careless, fill
 from visionllm.data.world.phrases import Pattern, Phrase, absent_phrase, speakable
 from visionllm.data.world.regions import WAY_WORDS, WAYS, region_on, region_on_nothing
-from visionllm.data.world.scene import WorldObject, WorldPicture
+from visionllm.data.world.scene import WorldFigure, WorldObject, WorldPicture, WorldSign, WorldThing
 from visionllm.data.world.splits import Dice
-from visionllm.types import DetectionTruth, Mark, Message, Part, Picture, Request, Routed, Sample
+from visionllm.types import DetectionTruth, Mark, Message, Part, Picture, Request, Routed, Sample, Truth
 
 DET, GRD = "[DET]", "[GRD]"
 NOTHING_THERE = "There is nothing there."
@@ -34,8 +34,18 @@ class Desk:
 
     @property
     def objects(self) -> tuple[WorldObject, ...]:
-        """Everything that counts in the picture."""
+        """Every object that counts in the picture."""
         return self.picture.scene.objects
+
+    @property
+    def figures(self) -> tuple[WorldFigure, ...]:
+        """Every person and animal in the picture."""
+        return self.picture.scene.figures
+
+    @property
+    def signs(self) -> tuple[WorldSign, ...]:
+        """Every sign in the picture."""
+        return self.picture.scene.signs
 
     def speakable(self, kind: str | None, colour: str | None) -> bool:
         """Return whether words about this picture may join a kind and a colour."""
@@ -49,7 +59,7 @@ class Desk:
         """Draw a form of a grammar and fill it."""
         return careless(fill(grammar.draw(self.dice, self.phrasing), fillings), self.dice)
 
-    def mark(self, thing: WorldObject | None) -> tuple[Mark, str] | None:
+    def mark(self, thing: WorldThing | None) -> tuple[Mark, str] | None:
         """Point at an object, or at nothing, in a random way; return the mark and words for the way."""
         way = self.dice.choose(WAYS)
         if thing is None:
@@ -62,9 +72,10 @@ class Desk:
         self,
         question: tuple[Part, ...],
         answer: str | tuple[Part, ...],
-        found: Sequence[Sequence[WorldObject]] | None = None,
+        found: Sequence[Sequence[WorldThing]] | None = None,
         *,
         history: tuple[Message, ...] = (),
+        truth: Mapping[str, Truth] | None = None,
     ) -> Sample:
         """Put a sample together.
 
@@ -73,24 +84,27 @@ class Desk:
             answer: The answer's text or parts.
             found: For each routed span of the answer, the objects that it stands for.
             history: Earlier turns; the picture goes into the first of them.
+            truth: By decoder name, where the answer opens another decoder than the detector.
 
         Raises:
             ValueError: If the routed spans of the answer and `found` differ in number.
         """
         parts = (answer,) if isinstance(answer, str) else answer
         routed = sum(isinstance(part, Routed) for part in parts)
-        if routed != len(found or ()):
+        if truth is None and routed != len(found or ()):
             raise ValueError(f"expected {routed} lists of objects, one per routed span, got {len(found or ())}")
+        if truth is None:
+            truth = {} if not found else {"detection": truth_of(found, self.picture.scene.size_hw)}
         turns = (*history, Message("user", question))
         first = replace(turns[0], parts=(Picture(image_of(self.picture)), *turns[0].parts))
         return Sample(
             request=Request((first, *turns[1:])),
             answer=Message("assistant", parts),
-            truth={} if not found else {"detection": truth_of(found, self.picture.scene.size_hw)},
+            truth=truth,
         )
 
 
-def truth_of(found: Sequence[Sequence[WorldObject]], size_hw: tuple[int, int]) -> DetectionTruth:
+def truth_of(found: Sequence[Sequence[WorldThing]], size_hw: tuple[int, int]) -> DetectionTruth:
     """Return boxes, masks and span indices of the objects of each routed span."""
     things = [(thing, index) for index, group in enumerate(found) for thing in group]
     masks = [thing.mask for thing, _ in things]
@@ -101,11 +115,13 @@ def truth_of(found: Sequence[Sequence[WorldObject]], size_hw: tuple[int, int]) -
     )
 
 
-def listed(labels: Sequence[str], *, intro: str = "Here you go: ", end: str = ".") -> tuple[Part, ...]:
+def listed(
+    labels: Sequence[str], *, intro: str = "Here you go: ", end: str = ".", token: str = DET
+) -> tuple[Part, ...]:
     """Return an answer that routes each label to the detector, as in "Here you go: star, fish."."""
     parts: list[Part] = [intro]
     for index, label in enumerate(labels):
-        parts += [*([", "] if index else []), Routed(label, DET)]
+        parts += [*([", "] if index else []), Routed(label, token)]
     return (*parts, end)
 
 
@@ -115,11 +131,15 @@ class Family:
 
     Attributes:
         name: Such as `"count"`.
-        group: "talk", "region", "detect", "segment", "refer" or "point".
-        score: How answers are scored: "exact", "facts", "ap", "iou" or "refusal".
+        group: One of `GROUPS`.
+        score: How answers are scored: "exact", "facts", "ap", "iou" or "refusal"; in version 2 also "oks" (keypoints),
+            "miou", "saliency" (one mask: S-measure and its kin) and "judge" (pictures that the model makes).
         example: One question with its answer, for people.
         build: Writes one sample, or returns None where the picture offers no such question.
         grammars: All phrasings that `build` draws from.
+        version: Version of the world whose pictures it asks about.
+        theme: The pictures of version 2 that it is made for; it asks about those of other themes as far as they offer
+            a question.
     """
 
     name: str
@@ -128,6 +148,8 @@ class Family:
     example: str
     build: Callable[[Desk], Sample | None] = field(repr=False)
     grammars: tuple[Grammar, ...] = field(repr=False)
+    version: int = 1
+    theme: str = "mixed"
 
     def make(self, picture: WorldPicture, rng: np.random.Generator, phrasing: Phrasing) -> Sample | None:
         """Write a sample about a picture, or return None if it offers no such question."""
