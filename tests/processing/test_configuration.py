@@ -36,7 +36,7 @@ def test_a_config_comes_back_as_it_was(values: dict[str, Any], tmp_path: Path) -
 def test_the_file_is_plain_json(tmp_path: Path) -> None:
     plain = json.loads(saved(tmp_path).read_text())
     assert plain["tables"] == {"det": 4, "pose": 4, "gen": 64, "edit": 64}
-    assert plain["routes"][0] == {"token": "[DET]", "table": "det", "decoder": "detection"}
+    assert plain["routes"][0] == {"token": "[DET]", "table": "det", "decoder": "detection", "picture": True}
     assert plain["vision"]["image_size"] == 336
     assert plain["prompts"]["detect"] == "Find every {names}."
 
