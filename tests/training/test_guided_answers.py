@@ -51,7 +51,8 @@ def anchors_of(picture, things):
 def test_an_answer_that_points_looks_at_its_object_from_the_beginning_to_the_last_slot(processor, answers, family):
     for picture, sample in cases(family):
         ids, found = looked_at(processor, answers, picture, sample)
-        box = tuple(sample.truth["detection"].boxes[0].tolist())
+        assert sample.detection is not None
+        box = tuple(sample.detection.boxes[0].tolist())
         wanted = anchors_of(picture, [o for o in picture.scene.objects if tuple(map(float, o.box)) == box])
         token = ids.index(processor.vocabulary.token_id("[GRD]"))
         slots = processor.vocabulary.slot_ids("[GRD]")
@@ -69,10 +70,10 @@ def test_an_answer_that_denies_looks_at_no_object(processor, answers):
 
 def test_a_routed_class_looks_at_all_its_objects(processor, answers):
     for picture, sample in cases("detect-one"):
-        if not sample.truth:
+        if sample.detection is None:
             continue
         ids, found = looked_at(processor, answers, picture, sample)
-        boxes = {tuple(box) for box in sample.truth["detection"].boxes.tolist()}
+        boxes = {tuple(box) for box in sample.detection.boxes.tolist()}
         wanted = anchors_of(picture, [o for o in picture.scene.objects if tuple(map(float, o.box)) in boxes])
         assert found[ids.index(processor.vocabulary.token_id("[DET]"))] == wanted
 

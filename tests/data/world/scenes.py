@@ -91,5 +91,6 @@ def labels(sample: Sample) -> list[str]:
 
 def boxes_of(sample: Sample, span: int) -> set[tuple[float, ...]]:
     """Return the true boxes of one routed span."""
-    truth = sample.truth["detection"]
+    truth = sample.detection
+    assert truth is not None
     return {tuple(box) for box in truth.boxes[truth.class_ids == span].tolist()}
