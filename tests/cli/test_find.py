@@ -1,63 +1,53 @@
-"""`visionllm detect`, `segment` and `refer`."""
+"""`visionllm find`."""
 
 import json
 
 import pytest
 from PIL import Image
 
-
-def test_boxes_of_known_classes_are_printed(visionllm, small, image):
-    ran = visionllm("detect", image, "star", "red fish", "--model", small, "--threshold", 0)
-    assert ran.code == 0
-    assert ran.out.splitlines()[0].split() == ["label", "score", "x0", "y0", "x1", "y1"]
-    assert "red fish" in ran.out or "star" in ran.out
+from tests.small import picture
 
 
-def test_nothing_found_says_so(visionllm, small, image):
-    assert visionllm("detect", image, "star", "--model", small, "--threshold", 1).out == "nothing found\n"
+@pytest.fixture
+def example(tmp_path):
+    file = tmp_path / "example.png"
+    picture(seed=1).save(file)
+    return file
 
 
-def test_overlapping_boxes_of_a_class_are_merged_when_asked(visionllm, small, image):
-    def count(*options: object) -> int:
-        ran = visionllm("detect", image, "star", "--model", small, "--threshold", 0, "--json", *options)
-        return len(json.loads(ran.out)["instances"])
-
-    assert count("--nms-iou", 0) <= count()
-
-
-def test_masks_of_known_classes_are_json(visionllm, small, image):
-    ran = visionllm("segment", image, "star", "fish", "--model", small, "--threshold", 0, "--json")
-    plain = json.loads(ran.out)
-    assert plain["classes"] == ["star", "fish"]
-    mask = plain["instances"][0]["mask"]
-    assert mask["size"] == [40, 60] and sum(mask["counts"]) == 40 * 60
+def test_things_like_the_examples_are_marked_in_every_picture(visionllm, small, image, example, tmp_path):
+    out = tmp_path / "found"
+    out.mkdir()
+    arguments = ("find", image, example, "-e", f"{example}@2,2,20,20", "--model", small, "--threshold", 0)
+    ran = visionllm(*arguments, "--json", "--out", out)
+    first, second = json.loads(ran.out)["pictures"]
+    assert first["instances"][0]["label"] == "such thing"
+    assert {Image.open(place["out"]).size for place in (first, second)} == {(240, 160)}
+    assert visionllm(*arguments).out.startswith(f"{image}: ")
 
 
-def test_masks_of_regions_come_one_a_region(visionllm, small, image):
-    ran = visionllm("segment", image, "--point", "3,4", "--box", "1,1,20,20", "--model", small, "--json")
-    assert [i["label"] for i in json.loads(ran.out)["instances"]] == ["region1", "region2"]
-
-
-def test_a_phrase_finds_at_most_one_thing(visionllm, small, image, tmp_path):
-    out = tmp_path / "found.jpg"
-    ran = visionllm("refer", image, "the red fish", "--model", small, "--threshold", 0, "--json", "--out", out)
-    assert [i["label"] for i in json.loads(ran.out)["instances"]] == ["the red fish"]
-    assert Image.open(out).format == "JPEG"
+def test_examples_are_kept_and_used_again(visionllm, small, image, example, tmp_path):
+    kept = tmp_path / "kept.safetensors"
+    common = ("find", image, "--model", small, "--threshold", 0, "--json")
+    one = visionllm(*common, "-e", f"{example}@5,5", "-l", "bolt", "--save-examples", kept)
+    two = visionllm(*common, "--use-examples", kept)
+    assert json.loads(one.out) == json.loads(two.out)
+    assert json.loads(one.out)["pictures"][0]["instances"][0]["label"] == "bolt"
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("detect", "IMAGE"), "expected a list of at least one class name, got []"),
-        (("segment", "IMAGE"), "expected a list of at least one class name, got []"),
-        (("detect", "IMAGE", "star", "star"), "expected different class names, got 'star' twice"),
-        (("segment", "IMAGE", "star", "--point", "1,1"), "expected classes or regions, got 1 classes and 1 regions"),
-        (("refer", "IMAGE", " "), "expected a phrase with words, got ' '"),
-        (("segment", "IMAGE", "--point", "100,1"), "region 0: expected a point inside the 60×40 picture"),
+        ((), "expected --example FILE@X0,Y0,X1,Y1 or FILE@X,Y, or --use-examples, and not both"),
+        (("-e", "EXAMPLE"), "expected --example FILE@X0,Y0,X1,Y1 or FILE@X,Y, got"),
+        (("-e", "EXAMPLE@1,2,3"), "expected --example FILE@X0,Y0,X1,Y1 or FILE@X,Y, got"),
+        (("-e", "EXAMPLE@1,1", "-l", "a", "-l", "b"), "expected 1 labels, one per example, got 2"),
+        (("-e", "EXAMPLE@99,1"), "region 0: expected a point inside the 60×40 picture"),
+        (("-e", "EXAMPLE@1,1", "--out", "nowhere"), "expected --out to be a folder that exists, got 'nowhere'"),
+        (("-e", "EXAMPLE@1,1") * 6, "expected 1 to 5 examples, got 6"),
     ],
 )
-def test_questions_that_say_nothing_are_refused_before_a_model_is_loaded(arguments, message, visionllm, image):
-    given = [image if word == "IMAGE" else word for word in arguments]
-    ran = visionllm(*given, "--model", "/nothing/here")
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith(f"visionllm: error: {message}")
+def test_examples_that_say_nothing_are_refused(visionllm, image, example, arguments, message):
+    ran = visionllm("find", image, *(word.replace("EXAMPLE", str(example)) for word in arguments))
+    assert ran.code == 2
+    assert message in ran.err

@@ -8,7 +8,7 @@ from tests.small import picture, pictures, small_model, small_predictor, small_p
 from visionllm.predictor import VisionLLM, core
 from visionllm.predictor.core import Prepared, spread
 from visionllm.predictor.photos import NOTICE
-from visionllm.types import Answer, Detections, Message, Options, Picture, Point, Request, Routed, ask
+from visionllm.types import Answer, Box, Detections, Message, Options, Picture, Point, Request, Routed, ask
 
 EVERYTHING = Options(threshold=0, max_instances=7, max_new_tokens=6)
 STAR = ("Here you go: ", "<det>", "star", "</det>", "[DET]", ", ", "<det>", "red fish", "</det>", "[DET]", ".")
@@ -236,6 +236,14 @@ def test_an_edited_picture_of_an_answer_stands_beside_its_original(full, monkeyp
     assert answer.pictures[0].original_hw == (40, 60)
     assert answer.detections is None
     assert answer.render(picture()).width > picture().width * 2
+
+
+def test_an_answer_that_edits_what_was_marked_keeps_every_pixel_outside(full, monkeypatch):
+    vocabulary = full.processor.vocabulary
+    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, "Here it is ", "[EDIT]", ".")])
+    made = full.ask("Make this blue.", picture(), regions=[Box(0, 0, 20, 40)]).pictures[0].pictures[0]
+    np.testing.assert_array_equal(made[:, 20:], np.asarray(picture())[:, 20:])
+    assert (made[:, :20] != np.asarray(picture())[:, :20]).any()
 
 
 def test_a_batch_mixes_words_boxes_poses_and_pictures(full, monkeypatch):

@@ -36,6 +36,16 @@ def test_marks_of_the_last_question_say_where_a_picture_changes():
     assert edited_there(edited(), later).pictures[0].shape == (16, 24, 3)
 
 
+def test_a_mark_may_name_its_picture_and_one_on_another_picture_counts_for_nothing():
+    old, other = Image.new("RGB", (60, 40)), Image.new("RGB", (60, 40), "red")
+    box, dot = Box(0, 0, 30, 40), Point(59, 39)
+    named = Message("user", (Picture(other), Picture(old), "Like ", Mark(dot, 0), " make ", Mark(box, 1)))
+    kept = edited_there(edited(), Request((named,))).pictures[0]
+    assert kept[:, :30].min() == 255 and kept[:, 30:].max() == 0
+    example = Message("user", (Picture(other), "Like this", Mark(dot, 0), Picture(old), "all of it."))
+    assert edited_there(edited(), Request((example,))).pictures[0].shape == (16, 24, 3)
+
+
 def test_new_pictures_are_left_as_they_are():
     made = GeneratedImages(pictures=(np.zeros((4, 4, 3), np.uint8),), seeds=(0,))
     assert edited_there(made, Request((Message("user", ("Draw a star.",)),))) is made

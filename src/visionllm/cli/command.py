@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, demo, find, like, make, pose, tasks, train, world
+from visionllm.cli import ask, demo, detect, find, make, pose, tasks, train, world
 from visionllm.cli import eval as evaluate
 
 # The base of all complaints of the parser that typer brings along; it lies elsewhere in older versions.
@@ -40,10 +40,10 @@ def _whole(
 
 
 app.command()(ask.run)
-app.command()(find.detect)
-app.command()(find.segment)
-app.command()(find.refer)
-app.command(name="find")(like.find_like)
+app.command()(detect.detect)
+app.command()(detect.segment)
+app.command()(detect.refer)
+app.command()(find.find)
 app.command()(pose.pose)
 app.command()(make.generate)
 app.command()(make.edit)

@@ -1,164 +1,105 @@
-"""`visionllm detect`, `segment` and `refer`: known classes, phrases and regions; nothing is written by the model."""
+"""`visionllm find`: things in new pictures that are like those in example pictures."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from visionllm.cli.options import (
-    AsJson,
-    BoxOption,
-    Device,
-    MaskOption,
-    Model,
-    Out,
-    PointOption,
-    PolygonOption,
-    ScribbleOption,
-    Threshold,
-    answer_options,
-    check_regions,
-    load,
-    parse_regions,
-)
+from visionllm.cli.options import AsJson, Device, Model, Threshold, answer_options, load
 from visionllm.cli.output import check_out, print_instances, print_json, print_notices, save_picture, to_json
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from visionllm.predictor import Example
 
-    from visionllm.types import Detections
-
-ImageFile = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")]
-Classes = Annotated[list[str] | None, typer.Argument(metavar="CLASS", help='Names, such as fish or "red star".')]
-Overlap = Annotated[
-    float | None,
-    typer.Option("--nms-iou", min=0, max=1, help="Of boxes of a class that overlap more, keep the best one."),
-]
+_FORM = "--example FILE@X0,Y0,X1,Y1 or FILE@X,Y"
 
 
-def detect(
-    image: ImageFile,
-    classes: Classes = None,
-    out: Out = None,
+def find(
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGE", help="New picture files.")],
+    example: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--example", "-e", metavar="FILE@PLACE", help="A picture and a box x0,y0,x1,y1 or point x,y in it."
+        ),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", "-l", help="What the thing of each example is called.")
+    ] = None,
+    save_examples: Annotated[
+        Path | None, typer.Option(help="Keep the encoded examples in this file (.safetensors).")
+    ] = None,
+    use_examples: Annotated[Path | None, typer.Option(help="Examples that were kept earlier.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the annotated pictures into this folder, under their own names.")
+    ] = None,
     as_json: AsJson = False,
     threshold: Threshold = None,
-    nms_iou: Overlap = None,
     model: Model = None,
     device: Device = None,
 ) -> None:
-    """Find boxes of known classes, all in one pass.
+    """Find and mask everything that is like one to five examples.
 
-    visionllm detect harbour.png fish boat
+    visionllm find new1.png new2.png -e stars.png@10,10,40,40 --out found
 
-    visionllm detect stars.png "red star" "yellow star" --threshold 0.5 --json
-    """
-    _classes(image, classes or [], out, as_json, threshold, nms_iou, model, device, masks=False)
+    visionllm find new.png -e a.png@10,20 -e b.png@30,30 -l bolt -l nut --save-examples parts.safetensors
 
+    visionllm find new.png --use-examples parts.safetensors
 
-def segment(
-    image: ImageFile,
-    classes: Classes = None,
-    box: BoxOption = None,
-    point: PointOption = None,
-    scribble: ScribbleOption = None,
-    polygon: PolygonOption = None,
-    mask: MaskOption = None,
-    out: Out = None,
-    as_json: AsJson = False,
-    threshold: Threshold = None,
-    nms_iou: Overlap = None,
-    model: Model = None,
-    device: Device = None,
-) -> None:
-    """Find masks of known classes, or of what regions point at.
-
-    visionllm segment village.png house tree --out masks.png
-
-    visionllm segment desk.png --point 142,130 --point 40,60
+    The embedded model has not learned this yet: name another one with --model.
     """
     from visionllm.processing import open_picture
 
-    regions = parse_regions(box, point, scribble, polygon, mask)
-    if regions and classes:
-        raise ValueError(f"expected classes or regions, got {len(classes)} classes and {len(regions)} regions")
-    if not regions:
-        _classes(image, classes or [], out, as_json, threshold, nms_iou, model, device, masks=True)
-        return
-    check_out(out)
+    if (use_examples is None) == (not example):
+        raise ValueError(f"expected {_FORM}, or --use-examples, and not both")
+    if out is not None and not out.is_dir():
+        raise ValueError(f"expected --out to be a folder that exists, got {str(out)!r}")
+    for image in images:
+        check_out(None if out is None else out / image.name)
     options = answer_options(threshold)
-    picture = open_picture(image)
-    check_regions(regions, picture)
-    found = load(model, device).segment_regions(picture, regions, options=options)
-    _show(picture, found, out, as_json=as_json, asked={"image": str(image), "regions": len(regions)})
-
-
-def refer(
-    image: ImageFile,
-    phrase: Annotated[
-        str, typer.Argument(metavar="PHRASE", help='Words that mean one thing, such as "the left fish".')
-    ],
-    out: Out = None,
-    as_json: AsJson = False,
-    threshold: Threshold = None,
-    model: Model = None,
-    device: Device = None,
-) -> None:
-    """Find the one thing that a phrase means, or nothing if it means nothing in the picture.
-
-    visionllm refer night.png "the pink arrow"
-
-    visionllm refer desk.png "the second key from the left" --json
-    """
-    from visionllm.processing import open_picture
-
-    check_out(out)
-    options = answer_options(threshold)
-    picture = open_picture(image)
-    if not phrase.strip():
-        raise ValueError(f"expected a phrase with words, got {phrase!r}")
-    found = load(model, device).refer(picture, phrase, options=options)
-    _show(picture, found, out, as_json=as_json, asked={"image": str(image), "phrase": phrase})
-
-
-def _classes(
-    image: Path,
-    classes: list[str],
-    out: Path | None,
-    as_json: bool,
-    threshold: float | None,
-    nms_iou: float | None,
-    model: str | None,
-    device: str | None,
-    *,
-    masks: bool,
-) -> None:
-    from dataclasses import replace
-
-    from visionllm.predictor import check_names
-    from visionllm.processing import open_picture
-
-    check_out(out)
-    check_names(classes)
-    options = replace(answer_options(threshold), nms_iou=nms_iou)
-    picture = open_picture(image)
+    examples = _examples(example or [], label or [])
+    pictures = [open_picture(image) for image in images]
     predictor = load(model, device)
-    search = predictor.segment if masks else predictor.detect
-    found = search(picture, classes, options=options)
-    _show(picture, found, out, as_json=as_json, asked={"image": str(image), "classes": classes})
-
-
-def _show(
-    picture: "Image.Image", found: "Detections", out: Path | None, *, as_json: bool, asked: dict[str, object]
-) -> None:
-    """Write the picture, then print what was found."""
-    if out is not None:
-        save_picture(found.render(picture), out)
-    if as_json:
-        plain = asked | to_json(found) | {"notices": list(found.notices)}
-        print_json(plain | {"out": None if out is None else str(out)})
-        return
-    if len(found):
+    learned = predictor.learn(examples) if use_examples is None else predictor.load_examples(use_examples)
+    if save_examples is not None:
+        learned.save(save_examples)
+    told = []
+    for image, picture in zip(images, pictures, strict=True):
+        found = learned.find(picture, options=options)
+        place = None if out is None else out / image.name
+        if place is not None:
+            save_picture(found.render(picture), place)
+        if as_json:
+            plain = {"image": str(image)} | to_json(found) | {"notices": list(found.notices)}
+            told.append(plain | {"out": None if place is None else str(place)})
+            continue
+        print(f"{image}: {len(found) or 'nothing'} found")
         print_instances(found)
-    else:
-        print("nothing found")
-    print_notices(found.notices, out)
+        print_notices(found.notices, place)
+    if as_json:
+        print_json({"pictures": told})
+
+
+def _examples(given: list[str], labels: list[str]) -> list["Example"]:
+    """Return examples, opened and checked.
+
+    Raises:
+        ValueError: If one has no region, a region is not on its picture, or labels are missing.
+    """
+    from visionllm.cli.options import parse_regions
+    from visionllm.predictor import Example, check_examples
+    from visionllm.processing import open_picture
+
+    if labels and len(labels) != len(given):
+        raise ValueError(f"expected {len(given)} labels, one per example, got {len(labels)}")
+    examples = []
+    for i, text in enumerate(given):
+        file, _, place = text.rpartition("@")
+        count = place.count(",") + 1
+        if not file or count not in (2, 4):
+            raise ValueError(f"expected {_FORM}, got {text!r}")
+        boxes, points = ([place], None) if count == 4 else (None, [place])
+        (region,) = parse_regions(boxes, points, None, None, None)
+        examples.append(Example(open_picture(Path(file)), region, labels[i] if labels else None))
+    if examples:
+        check_examples(examples)
+    return examples

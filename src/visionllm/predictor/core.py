@@ -261,9 +261,12 @@ class Core:
             if found is not None:
                 found = first_instances(found, most)
             poses = tuple(first_instances(some, most) for some in poses)
-            pictures = attach_pictures(
-                reading, [(u.found, u.places) for u in own if isinstance(u.found, GeneratedImages)]
-            )
+            made = [
+                (edited_there(u.found, prepared.requests[row]), u.places)
+                for u in own
+                if isinstance(u.found, GeneratedImages)
+            ]
+            pictures = attach_pictures(reading, made)
             others = tuple(u.found for u in own if not isinstance(u.found, Detections | Poses | GeneratedImages))
             answers.append(compose(reading, w.finish_reason, w.tokens, found, notices, poses, pictures, others))
         return answers

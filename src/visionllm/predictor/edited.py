@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from visionllm.processing.regions import region_mask
-from visionllm.types import GeneratedImages, Mark, Region, Request
+from visionllm.types import GeneratedImages, Mark, Picture, Region, Request
 
 
 def edited_there(made: GeneratedImages, request: Request) -> GeneratedImages:
@@ -15,16 +15,24 @@ def edited_there(made: GeneratedImages, request: Request) -> GeneratedImages:
 
     Args:
         made: New pictures, which stay as they are, or edited ones.
-        request: What was asked; marks without a picture of their own are on its last picture.
+        request: What was asked; its last question means the picture that it marks last, else the last picture, and
+            what is marked before a new picture is an example for it.
 
     Raises:
         ValueError: If a region is not on the picture.
     """
     if made.original_hw is None:
         return made
-    last = next(message for message in reversed(request.messages) if message.role == "user")
-    regions = [part.region for part in last.parts if isinstance(part, Mark) and part.picture is None]
-    return keep_outside(made, request.pictures[-1], regions)
+    seen, marks = 0, []
+    for message in request.messages:
+        marks = [] if message.role == "user" else marks
+        for part in message.parts:
+            if isinstance(part, Picture):
+                seen, marks = seen + 1, []
+            elif isinstance(part, Mark):
+                marks.append((seen - 1 if part.picture is None else part.picture, part.region))
+    edited = marks[-1][0] if marks else seen - 1
+    return keep_outside(made, request.pictures[edited], [region for picture, region in marks if picture == edited])
 
 
 def keep_outside(made: GeneratedImages, original: Image.Image, regions: Sequence[Region]) -> GeneratedImages:

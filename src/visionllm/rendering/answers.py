@@ -53,16 +53,28 @@ def draw_results(
         ValueError: If there is nothing to draw on, the results belong to a picture of another size, or the scale is not
             positive.
     """
+    if image is not None and answer.detections is None and not answer.poses and not answer.pictures:
+        return image.copy()
+    drawn, _ = _drawn(image, answer, scale, masks=masks, labels=labels, scores=scores)
+    if drawn is None:
+        raise ValueError("expected a picture to draw on, got none")
+    return drawn
+
+
+def _drawn(
+    image: Image.Image | None, answer: Answer, scale: int | None, regions: Sequence[Region] = (), **style: bool
+) -> tuple[Image.Image | None, list[_Listed]]:
+    """Draw regions, what was found and what was made; return the picture, None without any, and the list of things."""
     made = [picture for generated in answer.pictures for picture in generated.images]
     if image is None and not made:
-        raise ValueError("expected a picture to draw on, got none")
-    if image is not None and answer.detections is None and not answer.poses and not made:
-        return image.copy()
+        return None, []
     canvas = Canvas(made.pop(0) if image is None else image, scale)
+    listed: list[_Listed] = []
     if image is not None:
-        _paint(canvas, image, answer, masks=masks, labels=labels, scores=scores)
+        paint_regions(canvas, regions)
+        listed = _paint(canvas, image, answer, **style)
     paint_beside(canvas, made)
-    return canvas.image
+    return canvas.image, listed
 
 
 def _paint(
@@ -106,16 +118,9 @@ def draw_answer(
     Raises:
         ValueError: If the answer's results belong to a picture of another size, or the scale is not positive.
     """
-    made = [picture for generated in answer.pictures for picture in generated.images]
-    if image is None and not made:
-        return _panel(question, answer, [], PANEL * 2, 13)
-    canvas = Canvas(made.pop(0) if image is None else image, scale)
-    listed: list[_Listed] = []
-    if image is not None:
-        paint_regions(canvas, regions)
-        listed = _paint(canvas, image, answer, scores=False)
-    paint_beside(canvas, made)
-    picture = canvas.image
+    picture, listed = _drawn(image, answer, scale, regions, scores=False)
+    if picture is None:
+        return _panel(question, answer, listed, PANEL * 2, 13)
     beside = picture.width <= 1.6 * picture.height
     text = min(22, max(14, round(max(picture.size) / 36)))
     width = max(PANEL, picture.width // 2) if beside else max(PANEL, picture.width)

@@ -6,10 +6,9 @@ phrase should look at the objects that this phrase will name, and a routing toke
 stand for; at the first token of the row, too, which keeps all weight where the answer denies that there is anything.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visionllm.data.world.scene import WorldObject, WorldPicture
 from visionllm.processing.targets import TrainBatch
@@ -70,7 +69,7 @@ class GuidedAnswers:
         see: Callable[[int, Sequence[WorldObject]], None],
     ) -> None:
         """Let routing tokens and their slots look at what they stand for."""
-        spans = list(_spans(sample, picture))
+        spans = spans_of(sample, picture)
         tokens = [i for i, token in enumerate(ids) if token in self.routing][-len(spans) :] if spans else []
         for at, things in zip(tokens, spans, strict=True):
             see(begin + at, things)
@@ -90,7 +89,7 @@ class GuidedAnswers:
         """Let the tokens of an answer look at what it names next."""
         begin, answer, end = turn
         if sample.family.startswith(_REFER):
-            spans = list(_spans(sample, picture))
+            spans = spans_of(sample, picture)
             stop = next((i for i in range(answer, end) if ids[i] in self.routing), answer + 1)
             for at in range(answer - 1, stop):
                 see(at, spans[0] if spans else [])
@@ -109,13 +108,15 @@ class GuidedAnswers:
             last = answer + stop
 
 
-def _spans(sample: Sample, picture: WorldPicture) -> Iterator[list[WorldObject]]:
-    """Yield the objects that each routed span of an answer stands for."""
+def spans_of(sample: Sample, picture: WorldPicture) -> list[list[WorldObject]]:
+    """Return the objects that each routed span of an answer stands for; nothing where the detector has no truth."""
     truth = sample.detection
-    count = sum(isinstance(part, Routed) for part in sample.answer.parts)
     if truth is None:
-        return
+        return []
     things = {tuple(float(v) for v in thing.box): thing for thing in picture.scene.objects}
-    for span in range(count):
-        boxes: NDArray[np.float32] = truth.boxes[truth.class_ids == span]
-        yield [things[box] for box in map(tuple, boxes.tolist()) if box in things]
+    routed = sum(isinstance(part, Routed) for part in sample.answer.parts)
+    found: list[list[WorldObject]] = [[] for _ in range(routed)]
+    for span, box in zip(truth.class_ids.tolist(), map(tuple, truth.boxes.tolist()), strict=True):
+        if box in things:
+            found[span].append(things[box])
+    return found

@@ -23,7 +23,7 @@ from visionllm.training.aims import Aim, AimEncoder, aim_codes
 from visionllm.training.augment import varied
 from visionllm.training.expert import place_of
 from visionllm.training.guided_answers import LAYER as ANSWER_LAYER
-from visionllm.training.guided_answers import GuidedAnswers
+from visionllm.training.guided_answers import GuidedAnswers, spans_of
 from visionllm.training.guided_attention import LAYER, GuidedAttention, LookTargets, watched
 from visionllm.training.picture_words import PictureWords
 from visionllm.types import Routed, Sample
@@ -55,17 +55,12 @@ def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim]:
     """Return what each routed span of an answer aims at: attributes in its words, or the place of one thing."""
     words = {adjective_of(word): (name, word) for name, values in ATTRIBUTES.items() for word in values}
     spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
-    truth = sample.detection
-    boxes = (
-        {} if truth is None else {int(k): tuple(b) for k, b in zip(truth.class_ids, truth.boxes.tolist(), strict=True)}
-    )
-    things = {tuple(float(v) for v in thing.box): thing for thing in picture.scene.objects}
+    found = spans_of(sample, picture) or [[] for _ in spans]
     aims = []
-    for index, span in enumerate(spans):
+    for span, things in zip(spans, found, strict=True):
         said = dict(words[word] for word in span.text.split() if word in words)
-        single = not span.text or span.text.startswith("region")
-        thing = things.get(boxes.get(index, ())) if single else None
-        aims.append(Aim(Phrase(**said), None if thing is None else place_of(thing, picture.scene.size_hw)))
+        single = things and (not span.text or span.text.startswith("region"))
+        aims.append(Aim(Phrase(**said), place_of(things[-1], picture.scene.size_hw) if single else None))
     return aims
 
 
