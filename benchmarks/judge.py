@@ -17,6 +17,7 @@ def measure() -> list[Measurement]:
     drawing, editing = judge_drawing(range(DRAWINGS)), judge_editing(range(EDITS))
     shares = {
         "judge: right drawings accepted": (_share(drawing, "draw-"), 0.98),
+        "judge: … of those with figures": (_share(drawing, "draw-figures"), 0.98),
         "judge: wrong colours refused": (_share(drawing, "wrong colour"), 0.95),
         "judge: wrong kinds refused": (_share(drawing, "wrong kind"), 0.95),
         "judge: wrong numbers refused": (_share(drawing, "wrong count"), 0.95),

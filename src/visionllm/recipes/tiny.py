@@ -53,7 +53,7 @@ DETECTION = {
     "denoise_queries": 24,
     "one_to_many": 3,
     "token_loss_weight": 1.0,
-    "threshold": 0.3,
+    "threshold": 0.4,
 }
 
 

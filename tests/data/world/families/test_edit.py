@@ -4,24 +4,24 @@ import numpy as np
 import pytest
 
 from visionllm.data.world import draw_picture
-from visionllm.data.world.families.edit import TONES, tone_shade
+from visionllm.data.world.families.edit import TONES, EditedTruth, tone_shade
 from visionllm.data.world.judging import edit_done, perceive, psnr_outside
 from visionllm.data.world.scene import COLOURS, WorldPicture
 from visionllm.data.world.splits import picture_dice
 from visionllm.data.world.tasks import families_of, make_sample
-from visionllm.types import PictureTruth, Routed, Sample
+from visionllm.types import Routed, Sample
 
 PICTURES = [draw_picture(seed, split="test", version=2, theme="studio") for seed in range(40)]
 EDITS = [name for name, family in families_of(2).items() if family.group == "edit"]
 
 
-def truths(family: str) -> list[tuple[WorldPicture, Sample, PictureTruth]]:
+def truths(family: str) -> list[tuple[WorldPicture, Sample, EditedTruth]]:
     found = []
     for seed, picture in enumerate(PICTURES):
         sample = make_sample(picture, family, seed)
         if sample and sample.truth:
             truth = sample.truth["editing"]
-            assert isinstance(truth, PictureTruth)
+            assert isinstance(truth, EditedTruth)
             found.append((picture, sample, truth))
     return found
 
@@ -50,8 +50,8 @@ def test_most_of_the_picture_may_not_change(family: str):
 @pytest.mark.parametrize("family", EDITS)
 def test_the_judge_tells_the_edit_from_the_picture_before(family: str):
     for picture, _, truth in truths(family)[:5]:
-        assert edit_done(truth.pixels, picture.pixels, truth.pixels)
-        assert not edit_done(picture.pixels, picture.pixels, truth.pixels)
+        assert edit_done(truth.pixels, picture.pixels, truth.pixels, truth.things)
+        assert not edit_done(picture.pixels, picture.pixels, truth.pixels, truth.things)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from visionllm.data.world.palette import Shade, shade_of
 from visionllm.data.world.phrases import Phrase, phrase_for
 from visionllm.data.world.positions import DIRECTIONS, SIDES, in_order
 from visionllm.data.world.sampling import ObjectPlan
-from visionllm.data.world.scene import COLOURS, FILLS, KINDS, WorldObject
+from visionllm.data.world.scene import COLOURS, FILLS, KINDS, WorldObject, WorldThing
 from visionllm.data.world.splits import Dice
 from visionllm.data.world.staging.items import Item, ObjectItem, object_item
 from visionllm.data.world.staging.painting import Stage, StagedPicture, free_place, shades_behind, show
@@ -135,10 +135,21 @@ def _apart(item: Item, others: Sequence[Item], stage: Stage) -> bool:
     return not any((wide & other.silhouette(stage.size_hw)).any() for other in others)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EditedTruth(PictureTruth):
+    """An edited picture that still knows what is in it, so that a judge needs not look.
+
+    Attributes:
+        things: What can be seen in it.
+    """
+
+    things: tuple[WorldThing, ...]
+
+
 def edited(desk: Desk, stage: Stage, edit: _Edit) -> Sample:
     """Write the sample of an edit: the truth is the stage with other items, and where it may differ."""
-    after = replace(stage, items=edit.items, ground=edit.ground or stage.ground)
-    before, pixels = desk.picture.pixels, show(after).pixels
+    after = show(replace(stage, items=edit.items, ground=edit.ground or stage.ground))
+    before, pixels = desk.picture.pixels, after.pixels
     changed = grown((before != pixels).any(axis=2), 2)
     gone = [item for item in stage.items if item not in edit.items]
     for item in (*gone, *(item for item in edit.items if item not in stage.items)):
@@ -148,7 +159,7 @@ def edited(desk: Desk, stage: Stage, edit: _Edit) -> Sample:
     return desk.sample(
         question,
         ("Here it is ", Routed("", EDIT), "."),
-        truth={"editing": PictureTruth(pixels=pixels, caption=caption, changed=changed)},
+        truth={"editing": EditedTruth(pixels=pixels, caption=caption, changed=changed, things=after.scene.things)},
     )
 
 

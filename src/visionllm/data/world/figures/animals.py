@@ -79,8 +79,8 @@ def build_quadruped(dice: Dice, kind: str, posture: str, coat: Shade) -> Body:
         hip = pitched((sign * build.width, -0.02, -0.4), rise)
         joints[f"{side} shoulder"], joints[f"{side} hip"] = shoulder, hip
         pieces += [
-            _front_leg(build, joints, side, sign, angles[first], legs, coat, kind),
-            _back_leg(build, joints, side, sign, angles[2 + first], legs, coat, kind),
+            _limb(_FRONT, build, joints, side, sign, angles[first], legs, coat, kind),
+            _limb(_BACK, build, joints, side, sign, angles[2 + first], legs, coat, kind),
         ]
     trunk = (
         chain(
@@ -128,7 +128,21 @@ def _foot(spot: Spot, kind: str, thick: float) -> Piece | None:
     return None
 
 
-def _front_leg(
+@dataclass(frozen=True, kw_only=True)
+class _Limb:
+    """Names of a leg's joints behind its side, and its measures as shares: upper part of the length, thigh's width."""
+
+    joints: tuple[str, str, str]
+    upper: float
+    width: float
+
+
+_FRONT = _Limb(joints=("shoulder", "elbow", "front paw"), upper=0.42, width=0.85)
+_BACK = _Limb(joints=("hip", "knee", "back paw"), upper=0.44, width=1.15)
+
+
+def _limb(
+    limb: _Limb,
     build: _Build,
     joints: dict[str, Spot],
     side: str,
@@ -138,30 +152,11 @@ def _front_leg(
     coat: Shade,
     kind: str,
 ) -> Piece:
-    shoulder = joints[f"{side} shoulder"]
-    elbow = moved(shoulder, hanging(sign, leg[0], 2), 0.42 * length)
-    paw = moved(elbow, hanging(sign, leg[1], 0), 0.5 * length)
-    joints[f"{side} elbow"], joints[f"{side} front paw"] = elbow, paw
-    names = (f"{side} shoulder", f"{side} elbow", f"{side} front paw")
-    return _leg(build, (shoulder, elbow, paw), build.thigh * 0.85, coat, kind, names)
-
-
-def _back_leg(
-    build: _Build,
-    joints: dict[str, Spot],
-    side: str,
-    sign: float,
-    leg: Leg,
-    length: float,
-    coat: Shade,
-    kind: str,
-) -> Piece:
-    hip = joints[f"{side} hip"]
-    knee = moved(hip, hanging(sign, leg[0], 2), 0.44 * length)
-    paw = moved(knee, hanging(sign, leg[1], 0), 0.5 * length)
-    joints[f"{side} knee"], joints[f"{side} back paw"] = knee, paw
-    names = (f"{side} hip", f"{side} knee", f"{side} back paw")
-    return _leg(build, (hip, knee, paw), build.thigh * 1.15, coat, kind, names)
+    top, middle, end = (f"{side} {joint}" for joint in limb.joints)
+    joints[middle] = moved(joints[top], hanging(sign, leg[0], 2), limb.upper * length)
+    joints[end] = moved(joints[middle], hanging(sign, leg[1], 0), 0.5 * length)
+    spots = (joints[top], joints[middle], joints[end])
+    return _leg(build, spots, build.thigh * limb.width, coat, kind, (top, middle, end))
 
 
 def _leg(

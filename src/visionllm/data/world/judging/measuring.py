@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from visionllm.data.world.drawing import draw_picture
+from visionllm.data.world.families.edit import EditedTruth
 from visionllm.data.world.judging.verdicts import edit_done, shows
 from visionllm.data.world.judging.wishes import neighbours, read_wish
 from visionllm.data.world.splits import Dice
@@ -69,6 +70,8 @@ def judge_drawing(seeds: Iterable[int], split: str = "test") -> dict[str, Rates]
 def judge_editing(seeds: Iterable[int], split: str = "test") -> dict[str, Rates]:
     """Judge right edits, and two wrong ones: nothing done, and another edit of the same picture.
 
+    What should be there is known from the drawing, not seen by the judge itself.
+
     Args:
         seeds: Seeds of the pictures.
         split: One of `SPLITS`.
@@ -80,18 +83,19 @@ def judge_editing(seeds: Iterable[int], split: str = "test") -> dict[str, Rates]
     names = [name for name, family in families_of(2).items() if family.group == "edit"]
     for seed in seeds:
         picture = draw_picture(seed, split=split, version=2, theme="studio")
-        done: list[tuple[str, PictureTruth]] = []
+        done: list[tuple[str, EditedTruth]] = []
         for name in names:
             sample = make_sample(picture, name, seed)
             truth = None if sample is None else sample.truth.get("editing")
-            if isinstance(truth, PictureTruth):
+            if isinstance(truth, EditedTruth):
                 done.append((name, truth))
         for index, (name, truth) in enumerate(done):
             before = picture.pixels
-            rates.setdefault(name, Rates()).add(edit_done(truth.pixels, before, truth.pixels), seed)
-            rates.setdefault("nothing done", Rates()).add(not edit_done(before, before, truth.pixels), seed)
+            wanted, things = truth.pixels, truth.things
+            rates.setdefault(name, Rates()).add(edit_done(wanted, before, wanted, things), seed)
+            rates.setdefault("nothing done", Rates()).add(not edit_done(before, before, wanted, things), seed)
             other = done[index - 1][1]
-            if not (other.pixels == truth.pixels).all():
-                wrong = edit_done(other.pixels, before, truth.pixels)
+            if not (other.pixels == wanted).all():
+                wrong = edit_done(other.pixels, before, wanted, things)
                 rates.setdefault("another edit", Rates()).add(not wrong, seed)
     return rates
