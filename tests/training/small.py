@@ -28,6 +28,17 @@ _DETECTION = {
     "mask_points": 32,
     "denoise_queries": 4,
 }
+_POSE = {key: value for key, value in _DETECTION.items() if key not in ("mask_width", "mask_points")} | {
+    "backbone": _TOWER | {"out_features": ["stage2", "stage3"]},
+    "decoder_layers": 2,
+    "poses": 4,
+}
+
+
+def _small_pictures(plain: dict) -> dict:
+    unet = plain["unet"] | {"sample_size": 16, "block_out_channels": [8, 16], "cross_attention_dim": 16}
+    vae = plain["vae"] | {"block_out_channels": [4, 4, 8]}
+    return plain | {"unet": unet, "vae": vae, "picture_hw": (64, 64), "ffn": 16, "steps": 2}
 
 
 def small_model(processor: VisionLLMProcessor) -> VisionLLMConfig:
@@ -36,9 +47,12 @@ def small_model(processor: VisionLLMProcessor) -> VisionLLMConfig:
     plain["text_config"] |= {"num_attention_heads": 2, "num_key_value_heads": 2, "head_dim": 16}
     plain["vision_config"] = _TOWER
     plain["decoders"]["detection"] |= _DETECTION
+    plain["decoders"]["pose"] |= _POSE
+    for name in ("generation", "editing"):
+        plain["decoders"][name] = _small_pictures(plain["decoders"][name])
     return VisionLLMConfig(**plain)
 
 
 def small_recipe() -> Recipe:
-    stages = tuple(replace(stage, steps=2, pictures=2, warmup=0.0) for stage in tiny.RECIPE.stages)
+    stages = tuple(replace(stage, steps=2, pictures=2, pool=4, warmup=0.0) for stage in tiny.RECIPE.stages)
     return replace(tiny.RECIPE, model=small_model, stages=stages, corpus=400)

@@ -14,7 +14,7 @@ HERE = Aim(Phrase(), (0.25, 0.5, 0.1, 0.2))
 
 def test_codes_name_the_words_and_leave_the_unsaid_at_zero():
     codes, places, mask = aim_codes([[STAR, HERE], [HERE]])
-    names = list(ATTRIBUTES)
+    names = ["joint", *ATTRIBUTES]
     assert codes[0, 0, names.index("kind")] == ATTRIBUTES["kind"].index("star") + 1
     assert codes[0, 0, names.index("colour")] == ATTRIBUTES["colour"].index("red") + 1
     assert codes[0, 0, names.index("size")] == 0
@@ -25,7 +25,7 @@ def test_codes_name_the_words_and_leave_the_unsaid_at_zero():
 
 def test_no_aims_give_empty_tables():
     codes, places, mask = aim_codes([])
-    assert (codes.shape, places.shape, mask.shape) == ((0, 0, 4), (0, 0, 4), (0, 0))
+    assert (codes.shape, places.shape, mask.shape) == ((0, 0, 5), (0, 0, 4), (0, 0))
 
 
 def test_states_differ_by_word_place_and_slot():

@@ -57,7 +57,7 @@ def test_a_stage_before_its_time_is_refused(run, tmp_path):
 
 
 def test_an_unknown_objective_is_refused(run):
-    with pytest.raises(ValueError, match="expected the objective tower, expert or tasks, got 'nose'"):
+    with pytest.raises(ValueError, match=r"expected an objective among tower, expert, .* tasks, got 'nose'"):
         run.objective(replace(run.recipe.stages[0], objective="nose"))
 
 

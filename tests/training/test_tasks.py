@@ -17,7 +17,8 @@ MIXTURE = {"count": 1, "known-classes": 2, "segment-several": 1, "refer-attribut
 
 @pytest.fixture(scope="module")
 def joined(run):
-    stage = replace(run.recipe.stage("chat"), name="joined", units=2, link_weight=1.0, mixture=MIXTURE, start={})
+    linked = {"decoders": ("detection",), "units": 2, "link_weight": 1.0}
+    stage = replace(run.recipe.stage("chat"), name="joined", mixture=MIXTURE, start={}, **linked)
     return run.module(stage), run.objective(stage)
 
 

@@ -19,8 +19,13 @@ TOKENIZER_LINES = 20_000
 WIDTH = 192
 CONTEXT = 1024
 HIDDEN = [48, 128, 192]
-TABLES = {"det": 4}
-ROUTES = tuple(Route(token=token, table="det", decoder="detection") for token in ("[DET]", "[GRD]", "[SEG]"))
+TABLES = {"det": 4, "pose": 4, "gen": 8, "edit": 8}
+ROUTES = (
+    *(Route(token=token, table="det", decoder="detection") for token in ("[DET]", "[GRD]", "[SEG]")),
+    Route(token="[POSE]", table="pose", decoder="pose"),
+    Route(token="[GEN]", table="gen", decoder="generation", picture=False),
+    Route(token="[EDIT]", table="edit", decoder="editing"),
+)
 
 _TOWER = {
     "model_type": "resnet",
@@ -54,6 +59,71 @@ DETECTION = {
     "one_to_many": 3,
     "token_loss_weight": 1.0,
     "threshold": 0.4,
+}
+
+_OF_MASKS = ("mask_width", "mask_points", "token_loss_weight")
+POSE = {key: value for key, value in DETECTION.items() if key not in _OF_MASKS} | {
+    "backbone": _TOWER | {"out_features": ["stage2", "stage3"]},
+    "box_layers": 1,
+    "object_queries": 24,
+    "poses": 6,
+    "keypoints": 36,
+    "keypoint_scores": "learned",
+    "keypoint_weight": 3.0,
+    "oks_weight": 4.0,
+    "keypoint_cost": 2.0,
+    "denoise_queries": 16,
+    "threshold": 0.3,
+}
+
+PICTURE_SIDE = 64
+GENERATION = {
+    "unet": {
+        "sample_size": 16,
+        "in_channels": 4,
+        "out_channels": 4,
+        "cross_attention_dim": 64,
+        "block_out_channels": [40, 64],
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+        "mid_block_type": "UNetMidBlock2DCrossAttn",
+        "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
+        "layers_per_block": 1,
+        "norm_num_groups": 8,
+        "attention_head_dim": 4,
+    },
+    "vae": {
+        "sample_size": PICTURE_SIDE,
+        "latent_channels": 4,
+        "block_out_channels": [12, 24, 32],
+        "down_block_types": ["DownEncoderBlock2D"] * 3,
+        "up_block_types": ["UpDecoderBlock2D"] * 3,
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        "mid_block_add_attention": False,
+        "scaling_factor": 1.0,
+    },
+    "text": None,
+    "schedule": {
+        "num_train_timesteps": 1000,
+        "beta_schedule": "squaredcos_cap_v2",
+        "prediction_type": "v_prediction",
+        "timestep_spacing": "trailing",
+        "clip_sample": False,
+    },
+    "scheduler": "DDIMScheduler",
+    "tokens": 8,
+    "heads": 4,
+    "ffn": 128,
+    "picture_hw": (PICTURE_SIDE, PICTURE_SIDE),
+    "steps": 16,
+    "guidance": 2.0,
+}
+EDITING = GENERATION | {
+    "unet": GENERATION["unet"] | {"in_channels": 8},
+    "frozen": ("vae.*",),
+    "image_guidance": 1.0,
+    "pixel_mean": MEAN,
+    "pixel_std": STD,
 }
 
 
@@ -102,7 +172,7 @@ def model_config(processor: VisionLLMProcessor) -> VisionLLMConfig:
         routes=ROUTES,
         token_ids={token: vocabulary.token_id(token) for token in structure},
         sentence_end_ids=sorted(vocabulary.sentence_end_ids),
-        decoders={"detection": DETECTION},
+        decoders={"detection": DETECTION, "pose": POSE, "generation": GENERATION, "editing": EDITING},
     )
 
 

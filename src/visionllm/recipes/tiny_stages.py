@@ -35,6 +35,22 @@ POINTED = ROUTED | {
     "segment-box": 0.6, "segment-mask": 0.8,
 }  # fmt: skip
 KNOWN = {"known-classes": 3.0}
+BOTH = {
+    "version 1": 1.0,
+    "mixed": 0.4,
+    "figures": 0.25,
+    "signs": 0.35,
+    "camouflage": 0.04,
+    "aerial": 0.12,
+    "scan": 0.12,
+    "workpiece": 0.12,
+}
+FIGURES = {"figures": 0.7, "mixed": 0.2, "studio": 0.1}
+DRAW = {"draw-one": 1, "draw-several": 1.5, "draw-count": 1, "draw-relation": 1.2, "draw-figures": 1}
+EDIT = {
+    "edit-recolour": 1.2, "edit-remove": 1, "edit-add": 1.5, "edit-replace": 1.2, "edit-move": 1.2, "edit-fill": 1,
+    "edit-background": 0.7, "edit-only-one": 1,
+}  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -47,6 +63,32 @@ STAGES: tuple[Stage, ...] = (
         start={"detector.pyramid.backbone.network": "tower:encoder"},
     ),
     Stage(
+        name="wide-tower", objective="tower", seed=7, steps=2200, pictures=32, themes=BOTH, rates={"*": 1e-3},
+        decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "tower:encoder"},
+    ),
+    Stage(
+        name="vae", objective="vae", seed=5, steps=3000, pictures=16, rates={"*": 2e-3}, decay=0.0, ema=0.995,
+        clip=1.0, warmup=0.03,
+    ),
+    Stage(
+        name="pose-expert", objective="pose", seed=7, steps=2600, pictures=12, themes=FIGURES,
+        rates={"pose.pyramid.backbone.*": 2e-4, "*": 8e-4}, ema=0.998, clip=5.0, warmup=0.02,
+        start={
+            "pose": "expert:detector", "pose.decoder.stack": "expert:detector.decoder", "aims": "expert:aims",
+            "pose.pyramid.backbone.network": "wide-tower:encoder",
+        },
+    ),
+    Stage(
+        name="draw-expert", objective="painter", seed=5, steps=9000, pictures=32, pool=20_000, mixture=DRAW,
+        rates={"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0, "*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
+        floor=0.02, start={"decoder.vae": "vae:vae"},
+    ),
+    Stage(
+        name="edit-expert", objective="painter", seed=7, steps=6000, pictures=32, pool=20_000, mixture=EDIT,
+        rates={"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0, "*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
+        floor=0.02, start={"decoder.vae": "vae:vae"},
+    ),
+    Stage(
         name="projector", objective="tasks", seed=2, steps=600, pictures=16, questions=8, mixture=EASY,
         rates=_NO_PICTURE_TOWER | {"*": 1.5e-3}, ema=0.995, warmup=0.05, floor=0.5,
         start={"model.vision_encoder": "tower:encoder"},
@@ -57,7 +99,8 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "projector:model"},
     ),
     Stage(
-        name="joined", objective="tasks", seed=4, steps=540, pictures=16, questions=6, units=16, link_weight=1.0,
+        name="joined", objective="tasks", decoders=("detection",),
+        seed=4, steps=540, pictures=16, questions=6, units=16, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,
@@ -66,7 +109,8 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "chat:model", "model.decoders.detection": "expert:detector", "aims": "expert:aims"},
     ),
     Stage(
-        name="together", objective="tasks", seed=6, steps=380, pictures=16, questions=6, units=12, link_weight=1.0,
+        name="together", objective="tasks", decoders=("detection",),
+        seed=6, steps=380, pictures=16, questions=6, units=12, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "*": 8e-4,
@@ -75,14 +119,16 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "joined:model", "aims": "expert:aims"},
     ),
     Stage(
-        name="language", objective="tasks", seed=8, steps=5000, pictures=16, questions=8, link_weight=1.0,
+        name="language", objective="tasks", decoders=("detection",),
+        seed=8, steps=5000, pictures=16, questions=8, link_weight=1.0,
         words_weight=0.5, precision="bf16", mixture=LANGUAGE,
         rates=_NO_PICTURE_TOWER | {"aims.*": 0.0, "model.decoders.*": 0.0, "*": 1.2e-3},
         ema=0.998, warmup=0.02, floor=0.02,
         start={"model": "together:model", "aims": "expert:aims"},
     ),
     Stage(
-        name="decoders", objective="tasks", seed=9, steps=800, pictures=12, questions=4, units=16, precision="bf16",
+        name="decoders", objective="tasks", decoders=("detection",),
+        seed=9, steps=800, pictures=12, questions=4, units=16, precision="bf16",
         mixture=POINTED | {"known-classes": 1.5},
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,

@@ -7,7 +7,7 @@ the same states into its slots.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -15,8 +15,11 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
+from visionllm.training.vocabulary import JOINTS, SAID
 
 Place = tuple[float, float, float, float]
+TABLES: tuple[tuple[str, ...], ...] = (JOINTS, *SAID.values())
+"""The words that an aim can say: the keypoint, and each attribute."""
 _OCTAVES = 6
 
 
@@ -27,25 +30,25 @@ class Aim:
     Attributes:
         phrase: The attributes that are said; those left out may be anything.
         place: (cx, cy, w, h), each in [0, 1] of the picture, when one thing is meant; else None.
+        joint: Name of the keypoint that is asked for, where it is one.
     """
 
-    phrase: Phrase
+    phrase: Phrase = field(default_factory=Phrase)
     place: Place | None = None
+    joint: str | None = None
 
 
 def aim_codes(units: Sequence[Sequence[Aim]]) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-    """Return codes int64[U, K, 4] (0 = unsaid), places float32[U, K, 4] (NaN = unsaid) and mask bool[U, K]."""
+    """Return codes int64[U, K, 5] (0 = unsaid), places float32[U, K, 4] (NaN = unsaid) and mask bool[U, K]."""
     longest = max(map(len, units), default=0)
-    codes = np.zeros((len(units), longest, len(ATTRIBUTES)), np.int64)
+    codes = np.zeros((len(units), longest, len(TABLES)), np.int64)
     places = np.full((len(units), longest, 4), np.nan, np.float32)
     mask = np.zeros((len(units), longest), np.bool_)
     for u, aims in enumerate(units):
         for k, aim in enumerate(aims):
             mask[u, k] = True
-            said = (getattr(aim.phrase, name) for name in ATTRIBUTES)
-            codes[u, k] = [
-                0 if w is None else words.index(w) + 1 for w, words in zip(said, ATTRIBUTES.values(), strict=True)
-            ]
+            said = [aim.joint, *(getattr(aim.phrase, name) for name in ATTRIBUTES)]
+            codes[u, k] = [0 if w is None else words.index(w) + 1 for w, words in zip(said, TABLES, strict=True)]
             if aim.place is not None:
                 places[u, k] = aim.place
     return codes, places, mask
@@ -61,13 +64,13 @@ class AimEncoder(nn.Module):
 
     def __init__(self, width: int, slots: int) -> None:
         super().__init__()
-        self.words = nn.ModuleList(nn.Embedding(len(words) + 1, width) for words in ATTRIBUTES.values())
+        self.words = nn.ModuleList(nn.Embedding(len(words) + 1, width) for words in TABLES)
         self.place = nn.Sequential(nn.Linear(8 * _OCTAVES, width), nn.ReLU(), nn.Linear(width, width))
         self.nowhere = nn.Parameter(torch.zeros(width))
         self.slots = nn.Embedding(slots, width)
 
     def forward(self, codes: Tensor, places: Tensor) -> Tensor:
-        """Return float[U, K, Q, D] for codes int[U, K, 4] and places float[U, K, 4]."""
+        """Return float[U, K, Q, D] for codes int[U, K, 5] and places float[U, K, 4]."""
         said = ~places.isnan().any(-1, keepdim=True)
         octaves = math.pi * 2.0 ** torch.arange(_OCTAVES, device=places.device)
         angles = places.nan_to_num()[..., None] * octaves

@@ -8,26 +8,20 @@ import torch
 from accelerate import PartialState
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoBackbone, AutoConfig
 
 from visionllm.config import VisionLLMConfig
-from visionllm.config.detection import DetectionConfig
 from visionllm.data.world.tasks import corpus_lines
-from visionllm.decoders.detection import DetectionDecoder
-from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing import ProcessorConfig, VisionLLMProcessor, train_tokenizer
-from visionllm.training.aims import AimEncoder
+from visionllm.training.building import build_module, build_objective
 from visionllm.training.checkpoints import distinct, fill, read_checkpoint, write_checkpoint
-from visionllm.training.expert import ExpertDetector, ExpertObjective, Judge
+from visionllm.training.expert import Judge
 from visionllm.training.objectives import Objective
 from visionllm.training.stages import Stage
-from visionllm.training.tasks import LinkedModel, TaskObjective
-from visionllm.training.tower import DenseTower, TowerObjective
+from visionllm.training.tasks import LinkedModel
 from visionllm.training.trainer import RunOptions, Trainer
 from visionllm.weights.folder import load_model, save_model
 
 SHARD_BYTES = 15_000_000
-TOWER_STRIDES = {"stage2": 8, "stage3": 16}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,25 +186,7 @@ class RecipeRun:
         return taken
 
     def _build(self, stage: Stage) -> nn.Module:
-        processor = self.processor()
-        config = self.recipe.model(processor)
-        width, slots = config.text_config.hidden_size, config.tables["det"]
-        if stage.objective == "tower":
-            wanted = AutoConfig.for_model(
-                **config.vision_config.to_dict() | {"out_features": list(TOWER_STRIDES), "out_indices": None}
-            )
-            encoder = AutoBackbone.from_config(wanted).to(memory_format=torch.channels_last)
-            return DenseTower(encoder, list(encoder.channels))
-        detection = DetectionConfig(**config.decoders["detection"])
-        if stage.objective == "expert":
-            return ExpertDetector(DetectionDecoder(detection, width), width, slots)
-        if not stage.units and not stage.link_weight:
-            config.decoders = {}
-        aims = AimEncoder(width, slots) if stage.link_weight else None
-        model = VisionLLMForConditionalGeneration(config)
-        if stage.words_weight:
-            model.language_model.set_attn_implementation("eager")  # the others don't tell where they look
-        return LinkedModel(model, aims)
+        return build_module(stage, self.recipe.model(self.processor()))
 
     def objective(self, stage: Stage) -> Objective:
         """Return what a stage learns; of several processes each takes its share of the pictures.
@@ -218,41 +194,16 @@ class RecipeRun:
         Raises:
             ValueError: If the objective is unknown, or the pictures cannot be shared evenly.
         """
-        config = self.recipe.processor
         processes = self.processes.num_processes
         if stage.pictures % processes:
             raise ValueError(
                 f"stage {stage.name}: expected a number of processes that divides {stage.pictures}, got {processes}"
             )
-        pictures = stage.pictures // processes
-        if stage.objective == "tower":
-            return TowerObjective(
-                side=config.vision.image_size,
-                strides=tuple(TOWER_STRIDES.values()),
-                mean=config.vision.mean,
-                std=config.vision.std,
-                pictures=pictures,
-                seed=stage.seed,
-                photos=self.photos,
-            )
-        if stage.objective == "expert" and config.decoder is not None:
-            return ExpertObjective(
-                images=config.decoder,
-                pictures=pictures,
-                seed=stage.seed,
-                photos=self.photos,
-                judge=self.judge,
-            )
-        if stage.objective == "tasks":
-            return TaskObjective(
-                self.processor(),
-                stage.mixture,
-                pictures=pictures,
-                questions=stage.questions,
-                units=-(-stage.units // processes),
-                link_weight=stage.link_weight,
-                words_weight=stage.words_weight,
-                seed=stage.seed,
-                photos=self.photos,
-            )
-        raise ValueError(f"stage {stage.name}: expected the objective tower, expert or tasks, got {stage.objective!r}")
+        share = replace(stage, pictures=stage.pictures // processes, units=-(-stage.units // processes))
+        return build_objective(
+            share,
+            self.recipe.model(self.processor()),
+            self.processor(),
+            photos=self.photos,
+            judge=self.judge,
+        )

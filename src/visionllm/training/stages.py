@@ -19,6 +19,10 @@ class Stage:
         pictures: Pictures a step.
         rates: Learning rate by parameter name pattern (shell style, first match counts); what none matches is frozen.
         mixture: Relative weight of each task family; empty where the objective has no questions.
+        themes: Relative weight of pictures of version 1 and of each theme of version 2; see
+            `visionllm.training.pictures`. Empty means version 1 only, or what the objective is about.
+        decoders: The decoders that the language model has in this stage.
+        pool: Number of different pictures that a painter learns from.
         questions: Questions packed with each picture.
         units: At most so many units of each half of a batch teach the detector; 0 leaves it out.
         link_weight: Weight of the loss that draws slot states towards what an expert detector was asked with.
@@ -43,6 +47,9 @@ class Stage:
     pictures: int
     rates: Mapping[str, float]
     mixture: Mapping[str, float] = field(default_factory=dict)
+    themes: Mapping[str, float] = field(default_factory=dict)
+    decoders: tuple[str, ...] = ()
+    pool: int = 16_000
     questions: int = 6
     units: int = 0
     link_weight: float = 0.0
@@ -62,6 +69,8 @@ class Stage:
             "pictures": self.pictures >= 1,
             "rates": bool(self.rates) and all(rate >= 0 for rate in self.rates.values()),
             "mixture": all(weight >= 0 for weight in self.mixture.values()),
+            "themes": all(weight >= 0 for weight in self.themes.values()),
+            "pool": self.pool >= 1,
             "questions": self.questions >= 1,
             "units": self.units >= 0,
             "link_weight": self.link_weight >= 0,

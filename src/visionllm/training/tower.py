@@ -14,11 +14,15 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from visionllm.data.world import draw_picture
-from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldPicture
+from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldPicture, WorldSign, WorldThing
+from visionllm.data.world.signs import WORDS as SIGN_WORDS
 from visionllm.training.picture_cells import cell_owners, owner_map, squared
+from visionllm.training.pictures import Pictures
+from visionllm.training.vocabulary import ALL_COLOURS, THINGS
 
 HEADS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "colour": COLOURS, "fill": FILLS, "size": SIZES}
+WIDE_HEADS: Mapping[str, tuple[str, ...]] = {"kind": THINGS, "colour": ALL_COLOURS, "fill": FILLS, "size": SIZES}
+"""What is read of pictures of version 2; beside these, cells of signs read all words of the sign."""
 IGNORED = -100
 
 
@@ -28,12 +32,14 @@ class DenseTower(nn.Module):
     Args:
         encoder: Any Hugging Face backbone that returns `feature_maps`.
         channels: Width of each map.
+        wide: Read pictures of version 2, too.
     """
 
-    def __init__(self, encoder: nn.Module, channels: list[int]) -> None:
+    def __init__(self, encoder: nn.Module, channels: list[int], *, wide: bool = False) -> None:
         super().__init__()
         self.encoder = encoder
-        sizes = {name: len(words) + (name == "kind") for name, words in HEADS.items()}
+        sizes = {name: len(words) + (name == "kind") for name, words in (WIDE_HEADS if wide else HEADS).items()}
+        sizes |= {"words": len(SIGN_WORDS)} if wide else {}
         self.names, self.widths = list(sizes), list(sizes.values())
         self.heads = nn.ModuleList(nn.Conv2d(c, sum(self.widths) + 4, 1) for c in channels)
 
@@ -47,39 +53,59 @@ class DenseTower(nn.Module):
         return readings
 
 
-def dense_targets(picture: WorldPicture, side: int, strides: tuple[int, ...]) -> list[dict[str, NDArray[Any]]]:
+def dense_targets(
+    picture: WorldPicture, side: int, strides: tuple[int, ...], *, wide: bool = False
+) -> list[dict[str, NDArray[Any]]]:
     """Return what each cell should read, one dictionary a stride.
 
-    Kind is 0 for background and k + 1 for `KINDS[k]`; the other readings and `box` (left, top, right, bottom distances
-    from the cell's centre as shares of the side) count only on cells of an object; ignored
-    cells are −100, or NaN in `box`.
+    Kind is 0 for background and k + 1 for the k-th kind; the other readings and `box` (left, top, right, bottom
+    distances from the cell's centre as shares of the side) count only on cells of a thing that has them; ignored cells
+    are −100, or NaN in `box`. With `wide`, for pictures of version 2, `words` is float[words, h, w]: 1 for each
+    word of the sign there, NaN where there is none.
     """
-    objects = picture.scene.objects
+    things, heads = picture.scene.things, WIDE_HEADS if wide else HEADS
     height, width = picture.scene.size_hw
     owners = owner_map(picture, side)
     longer = max(height, width)
     shift = np.array([(longer - width) // 2, (longer - height) // 2] * 2)
-    boxes = np.array([(np.array(o.box) + shift) / longer for o in objects], np.float32).reshape(-1, 4)
-    codes = {
-        name: np.array([words.index(getattr(o, name)) for o in objects], np.int64) for name, words in HEADS.items()
-    }
+    boxes = np.array([(np.array(o.box) + shift) / longer for o in things], np.float32).reshape(-1, 4)
+    codes = {name: np.array([_code(o, name, words) for o in things], np.int64) for name, words in heads.items()}
+    spelled = np.array([_spelled(thing) for thing in things], np.float32).reshape(-1, len(SIGN_WORDS))
     targets = []
     for stride in strides:
-        cells = cell_owners(owners, len(objects), stride)
+        cells = cell_owners(owners, len(things), stride)
         thing = cells > 0
         index = np.maximum(cells - 1, 0)
         target: dict[str, NDArray[Any]] = {}
         for name, code in codes.items():
             values = code[index] if len(code) else np.zeros_like(index)
+            shift_by = (name == "kind") & (values != IGNORED)
             background = np.where(cells == 0, 0, IGNORED) if name == "kind" else IGNORED
-            target[name] = np.where(thing, values + (name == "kind"), background)
+            target[name] = np.where(thing, values + shift_by, background)
         centres = (np.arange(side // stride, dtype=np.float32) + 0.5) * stride / side
         x, y = np.meshgrid(centres, centres)
         corners = boxes[index] if len(boxes) else np.zeros((*index.shape, 4), np.float32)
         edges = np.stack([x - corners[..., 0], y - corners[..., 1], corners[..., 2] - x, corners[..., 3] - y])
         target["box"] = np.where(thing, edges, np.float32("nan")).astype(np.float32)
+        if wide:
+            read = spelled[index] if len(things) else np.zeros((*index.shape, len(SIGN_WORDS)), np.float32)
+            target["words"] = np.where(thing[..., None], read, np.float32("nan")).transpose(2, 0, 1)
         targets.append(target)
     return targets
+
+
+def _code(thing: WorldThing, name: str, words: tuple[str, ...]) -> int:
+    """Return the place of a thing's word for an attribute; what it lacks is ignored."""
+    said = getattr(thing, name, "")
+    return words.index(said) if said else IGNORED
+
+
+def _spelled(thing: WorldThing) -> NDArray[np.float32]:
+    """Return float32[words]: 1 for the words on a sign, NaN for everything else."""
+    if not isinstance(thing, WorldSign):
+        return np.full(len(SIGN_WORDS), np.nan, np.float32)
+    written = thing.text.lower().split()
+    return np.array([word in written for word in SIGN_WORDS], np.float32)
 
 
 class TowerObjective:
@@ -91,6 +117,8 @@ class TowerObjective:
         mean, std: Normalisation of RGB values in [0, 1].
         pictures: Pictures a batch.
         seed: Index of the first picture in the training split, in units of 10⁸.
+        photos: Draw on photo backgrounds too.
+        themes: See `Pictures`; with any, pictures of version 2 are read, too.
     """
 
     def __init__(
@@ -103,18 +131,20 @@ class TowerObjective:
         pictures: int,
         seed: int = 0,
         photos: bool = True,
+        themes: Mapping[str, float] | None = None,
     ) -> None:
-        self.side, self.strides, self.pictures, self.seed, self.photos = side, strides, pictures, seed, photos
+        self.side, self.strides, self.pictures = side, strides, pictures
+        self.drawn, self.wide = Pictures(seed=seed, photos=photos, themes=themes or {}), bool(themes)
         self.mean, self.std = np.array(mean, np.float32) * 255, np.array(std, np.float32) * 255
 
     def _batch(self, split: str, first: int) -> tuple[Tensor, list[dict[str, Tensor]]]:
         background = tuple(int(v) for v in self.mean)
         pixels, targets = [], []
         for number in range(first, first + self.pictures):
-            picture = draw_picture(number, split=split, photos=self.photos)
+            picture = self.drawn.draw(number, split)
             square = squared(Image.fromarray(picture.pixels), self.side, Image.Resampling.BICUBIC, background)
             pixels.append((np.asarray(square, np.float32) - self.mean) / self.std)
-            targets.append(dense_targets(picture, self.side, self.strides))
+            targets.append(dense_targets(picture, self.side, self.strides, wide=self.wide))
         stacked = torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2)
         levels = [
             {name: torch.from_numpy(np.stack([t[level][name] for t in targets])) for name in targets[0][level]}
@@ -124,7 +154,7 @@ class TowerObjective:
 
     def batch(self, index: int) -> tuple[Tensor, list[dict[str, Tensor]]]:
         """Make the batch of step `index`."""
-        return self._batch("train", self.seed * 10**8 + index * self.pictures)
+        return self._batch("train", self.drawn.first(index, self.pictures))
 
     def losses(self, module: nn.Module, batch: tuple[Tensor, list[dict[str, Tensor]]]) -> dict[str, Tensor]:
         """Return one loss per reading, averaged over the maps: objects and background weigh the same."""
@@ -135,13 +165,16 @@ class TowerObjective:
             thing = target["kind"] > 0
             for name in HEADS:
                 each = F.cross_entropy(reading[name], target[name], ignore_index=IGNORED, reduction="none")
-                loss = each[thing].sum() / thing.sum().clamp(min=1)
+                known = thing & (target[name] != IGNORED)
+                loss = each[known].sum() / known.sum().clamp(min=1)
                 if name == "kind":
                     empty = target["kind"] == 0
                     loss = loss + 0.5 * each[empty].sum() / empty.sum().clamp(min=1)
                 losses[name].append(loss if name == "kind" else 0.5 * loss)
             where = thing[:, None].expand_as(reading["box"])
             losses["box"].append(5 * F.l1_loss(reading["box"][where], target["box"][where]))
+            if "words" in target:
+                losses.setdefault("words", []).append(0.5 * _words_loss(reading["words"], target["words"]))
         return {name: torch.stack(values).mean() for name, values in losses.items()}
 
     @torch.no_grad()
@@ -152,10 +185,34 @@ class TowerObjective:
             pixels, levels = self._batch("validation", first)
             for level, (reading, target) in enumerate(zip(module(pixels), levels, strict=True)):
                 thing = target["kind"] > 0
-                hits = {name: (reading[name].argmax(1) == target[name])[thing] for name in HEADS}
-                hits["kind+colour"] = hits["kind"] & hits["colour"]
+                right_of = {name: reading[name].argmax(1) == target[name] for name in HEADS}
+                hits = {name: hit[thing & (target[name] != IGNORED)] for name, hit in right_of.items()}
+                both = thing & (target["colour"] != IGNORED)
+                hits["kind+colour"] = (right_of["kind"] & right_of["colour"])[both]
+                if "words" in target:
+                    hits["words"] = _words_right(reading["words"], target["words"])
                 for name, hit in hits.items():
                     tally = right.setdefault(f"{name}@{self.strides[level]}", [0, 0])
                     tally[0] += int(hit.sum())
                     tally[1] += hit.numel()
         return {name: hit / max(total, 1) for name, (hit, total) in right.items()}
+
+
+def _words_loss(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Return the loss of the words on signs, float[B, words, h, w], where NaN is no sign."""
+    signs = ~wanted[:, 0].isnan()
+    if not signs.any():
+        return logits.sum() * 0
+    rows = wanted.movedim(1, -1)[signs]
+    each = F.binary_cross_entropy_with_logits(logits.movedim(1, -1)[signs], rows, reduction="none")
+    # one to three of many words are there: those weigh as much as the others together
+    return (each * rows).sum() / rows.sum().clamp(min=1) + (each * (1 - rows)).sum(1).mean()
+
+
+def _words_right(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Tell for each cell of a sign whether its highest words are those that it says."""
+    signs = ~wanted[:, 0].isnan()
+    rows, said = wanted.movedim(1, -1)[signs].bool(), logits.movedim(1, -1)[signs]
+    counts = rows.sum(1)
+    ranks = said.argsort(1, descending=True).argsort(1)
+    return ((ranks < counts[:, None]) == rows).all(1)

@@ -1,7 +1,7 @@
 """What the decoders share that make pictures: slots become the words of a diffusion model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Generic, TypeVar
@@ -147,15 +147,30 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         pixels = self._target_pixels(queries, targets)
         states = self.mapped(queries)
         clean = encode(self.vae, pixels)
-        shape = tuple(clean.mean.shape)
-        spread, noise = (draws.normal(shape, self.device).to(self.dtype) for _ in range(2))
+        spread = draws.normal(tuple(clean.mean.shape), self.device).to(self.dtype)
         latents = (clean.mean + clean.deviation * spread) * latent_scale(self.vae)
-        timesteps = draws.integers(self.schedule.steps, shape[:1], self.device)
-        numbers = draws.uniform(shape[:1], self.device) if self.config.drop_rate else torch.ones_like(timesteps)
-        wordless = numbers < 2 * self.config.drop_rate
+        size_hw = (pixels.shape[2], pixels.shape[3])
+        return self.look(latents, states, draws, lambda numbers: self._context(queries, images, size_hw, numbers))
+
+    def look(
+        self, latents: Tensor, states: Tensor, draws: Draws, context: Callable[[Tensor], Tensor]
+    ) -> DiffusionOutputs:
+        """Look at latents once, with noise on them.
+
+        Args:
+            latents: float[M, latent channels, h, w]. Of the pictures that should be made, scaled.
+            states: float[M, tokens, width]. What to read in the place of words.
+            draws: Noise, time steps and what is dropped, in this order.
+            context: Returns float[M, C, h, w], what the U-Net sees beside the latents, for numbers float[M] in [0, 1)
+                that decide what is dropped.
+        """
+        noise = draws.normal(tuple(latents.shape), self.device).to(self.dtype)
+        timesteps = draws.integers(self.schedule.steps, tuple(latents.shape[:1]), self.device)
+        rate = self.config.drop_rate
+        numbers = draws.uniform(tuple(timesteps.shape), self.device) if rate else torch.ones_like(timesteps)
+        wordless = numbers < 2 * rate
         conditions = torch.where(wordless[:, None, None], self.no_words(), states)
-        context = self._context(queries, images, (pixels.shape[2], pixels.shape[3]), numbers)
-        noisy = torch.cat([self.schedule.add_noise(latents, noise, timesteps), context], 1)
+        noisy = torch.cat([self.schedule.add_noise(latents, noise, timesteps), context(numbers)], 1)
         return DiffusionOutputs(
             states=states,
             conditions=conditions,

@@ -1,8 +1,9 @@
 """Instructions that change a picture: the answer routes to the editing decoder; the truth is a changed picture."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image
@@ -115,6 +116,19 @@ BACKGROUND = Grammar(
     ),
 )
 
+EDITS: Mapping[str, Grammar] = MappingProxyType(
+    {
+        "recolour": RECOLOUR,
+        "remove": REMOVE,
+        "add": ADD,
+        "replace": REPLACE,
+        "move": MOVE,
+        "fill": FILL,
+        "background": BACKGROUND,
+    }
+)
+"""Every sort of edit with its phrasings."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Edit:
@@ -141,9 +155,12 @@ class EditedTruth(PictureTruth):
 
     Attributes:
         things: What can be seen in it.
+        told: What was to be done, such as "recolour", as `"edit"`, and the words for what, by their place in the
+            instruction: `"the"` is what changes, `"value"`, `"a"` and `"place"` say into what and where.
     """
 
     things: tuple[WorldThing, ...]
+    told: Mapping[str, str]
 
 
 def edited(desk: Desk, stage: Stage, edit: _Edit) -> Sample:
@@ -159,8 +176,18 @@ def edited(desk: Desk, stage: Stage, edit: _Edit) -> Sample:
     return desk.sample(
         question,
         ("Here it is ", Routed("", EDIT), "."),
-        truth={"editing": EditedTruth(pixels=pixels, caption=caption, changed=changed, things=after.scene.things)},
+        truth={
+            "editing": EditedTruth(
+                pixels=pixels, caption=caption, changed=changed, things=after.scene.things, told=_told(edit)
+            )
+        },
     )
+
+
+def _told(edit: _Edit) -> dict[str, str]:
+    """Return what an edit does in words that no phrasing changes."""
+    words = {name: value for name, value in edit.fillings.items() if isinstance(value, str) and name != "at"}
+    return {"edit": next(name for name, grammar in EDITS.items() if grammar is edit.grammar), **words}
 
 
 def _swapped(stage: Stage, thing: WorldObject, item: Item | None) -> tuple[Item, ...]:

@@ -1,0 +1,220 @@
+"""What each objective of a stage trains, and on what."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from transformers import AutoBackbone, AutoConfig
+
+from visionllm.config import VisionLLMConfig
+from visionllm.config.detection import DetectionConfig
+from visionllm.config.diffusion import DiffusionConfig
+from visionllm.config.editing import EditingConfig
+from visionllm.config.pose import PoseConfig
+from visionllm.decoders.base.diffusing import DiffusionDecoder
+from visionllm.decoders.detection import DetectionDecoder
+from visionllm.decoders.editing import EditingDecoder
+from visionllm.decoders.generation import GenerationDecoder
+from visionllm.decoders.pose import PoseDecoder
+from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.nn.diffusion import build_vae
+from visionllm.processing import VisionLLMProcessor
+from visionllm.processing.decoder_images import DecoderImageConfig
+from visionllm.training.aims import AimEncoder
+from visionllm.training.expert import ExpertDetector, ExpertObjective, Judge
+from visionllm.training.objectives import Objective
+from visionllm.training.painter import ExpertPainter, PainterObjective
+from visionllm.training.pictures import Pictures
+from visionllm.training.pose_expert import ExpertPose, PoseObjective
+from visionllm.training.stages import Stage
+from visionllm.training.tasks import LinkedModel, TaskObjective
+from visionllm.training.tower import DenseTower, TowerObjective
+from visionllm.training.vae import PictureCoder, VaeObjective
+
+TOWER_STRIDES = {"stage2": 8, "stage3": 16}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """What an objective is made from, beside its stage.
+
+    Attributes:
+        config: Of the whole model.
+        processor: Makes tensors of requests.
+        photos: Draw on photo backgrounds too.
+        judge: Scores what a detector found.
+    """
+
+    config: VisionLLMConfig
+    processor: VisionLLMProcessor
+    photos: bool
+    judge: Judge | None
+
+    @property
+    def images(self) -> DecoderImageConfig:
+        """How decoders see a picture.
+
+        Raises:
+            ValueError: If they see none.
+        """
+        if self.processor.config.decoder is None:
+            raise ValueError("expected a processor with decoder images, got one without")
+        return self.processor.config.decoder
+
+
+def _tower(stage: Stage, config: VisionLLMConfig) -> nn.Module:
+    wanted = AutoConfig.for_model(
+        **config.vision_config.to_dict() | {"out_features": list(TOWER_STRIDES), "out_indices": None}
+    )
+    encoder = AutoBackbone.from_config(wanted).to(memory_format=torch.channels_last)
+    return DenseTower(encoder, list(encoder.channels), wide=bool(stage.themes))
+
+
+def _expert(stage: Stage, config: VisionLLMConfig) -> nn.Module:
+    width, slots = config.text_config.hidden_size, config.tables["det"]
+    return ExpertDetector(DetectionDecoder(DetectionConfig(**config.decoders["detection"]), width), width, slots)
+
+
+def _pose(stage: Stage, config: VisionLLMConfig) -> nn.Module:
+    width, slots = config.text_config.hidden_size, config.tables["pose"]
+    return ExpertPose(PoseDecoder(PoseConfig(**config.decoders["pose"]), width), width, slots)
+
+
+def _vae(stage: Stage, config: VisionLLMConfig) -> nn.Module:
+    vae = build_vae(DiffusionConfig(**config.decoders["generation"]))
+    return PictureCoder(vae).to(memory_format=torch.channels_last)
+
+
+def _painter(stage: Stage, config: VisionLLMConfig) -> nn.Module:
+    width = config.text_config.hidden_size
+    decoder: DiffusionDecoder
+    if _edits(stage):
+        decoder = EditingDecoder(EditingConfig(**config.decoders["editing"]), width)
+    else:
+        decoder = GenerationDecoder(DiffusionConfig(**config.decoders["generation"]), width)
+    return ExpertPainter(decoder).to(memory_format=torch.channels_last)
+
+
+def _edits(stage: Stage) -> bool:
+    return any(name.startswith("edit-") for name in stage.mixture)
+
+
+def _linked(stage: Stage, config: VisionLLMConfig) -> nn.Module:
+    width, slots = config.text_config.hidden_size, config.tables["det"]
+    config.decoders = {name: config.decoders[name] for name in stage.decoders}
+    aims = AimEncoder(width, slots) if stage.link_weight else None
+    model = VisionLLMForConditionalGeneration(config)
+    if stage.words_weight:
+        model.language_model.set_attn_implementation("eager")  # the others don't tell where they look
+    return LinkedModel(model, aims)
+
+
+def _tower_objective(stage: Stage, setting: Setting) -> Objective:
+    vision = setting.processor.config.vision
+    return TowerObjective(
+        side=vision.image_size,
+        strides=tuple(TOWER_STRIDES.values()),
+        mean=vision.mean,
+        std=vision.std,
+        pictures=stage.pictures,
+        seed=stage.seed,
+        photos=setting.photos,
+        themes=stage.themes,
+    )
+
+
+def _expert_objective(stage: Stage, setting: Setting) -> Objective:
+    return ExpertObjective(
+        images=setting.images, pictures=stage.pictures, seed=stage.seed, photos=setting.photos, judge=setting.judge
+    )
+
+
+def _pose_objective(stage: Stage, setting: Setting) -> Objective:
+    drawn = Pictures(seed=stage.seed, photos=setting.photos, themes=stage.themes)
+    return PoseObjective(images=setting.images, drawn=drawn, pictures=stage.pictures)
+
+
+def _painter_objective(stage: Stage, setting: Setting) -> Objective:
+    config = DiffusionConfig(**setting.config.decoders["generation"])
+    return PainterObjective(
+        stage.mixture,
+        size_hw=config.picture_hw,
+        states=config.tokens,
+        pictures=stage.pictures,
+        pool=stage.pool,
+        seed=stage.seed,
+    )
+
+
+def _vae_objective(stage: Stage, setting: Setting) -> Objective:
+    size_hw = DiffusionConfig(**setting.config.decoders["generation"]).picture_hw
+    return VaeObjective(size_hw=size_hw, pictures=stage.pictures, seed=stage.seed, photos=setting.photos)
+
+
+def _task_objective(stage: Stage, setting: Setting) -> Objective:
+    return TaskObjective(
+        setting.processor,
+        stage.mixture,
+        pictures=stage.pictures,
+        questions=stage.questions,
+        units=stage.units,
+        link_weight=stage.link_weight,
+        words_weight=stage.words_weight,
+        seed=stage.seed,
+        photos=setting.photos,
+    )
+
+
+_KINDS: Mapping[str, tuple[Callable[[Stage, VisionLLMConfig], nn.Module], Callable[[Stage, Setting], Objective]]] = {
+    "tower": (_tower, _tower_objective),
+    "expert": (_expert, _expert_objective),
+    "pose": (_pose, _pose_objective),
+    "vae": (_vae, _vae_objective),
+    "painter": (_painter, _painter_objective),
+    "tasks": (_linked, _task_objective),
+}
+
+
+def _kind(stage: Stage) -> tuple[Callable[[Stage, VisionLLMConfig], nn.Module], Callable[[Stage, Setting], Objective]]:
+    if stage.objective not in _KINDS:
+        raise ValueError(
+            f"stage {stage.name}: expected an objective among {', '.join(_KINDS)}, got {stage.objective!r}"
+        )
+    return _KINDS[stage.objective]
+
+
+def build_module(stage: Stage, config: VisionLLMConfig) -> nn.Module:
+    """Build what a stage trains, with random weights.
+
+    Args:
+        stage: Of a recipe.
+        config: Of the whole model; parts that the stage does not need are taken out of it.
+
+    Raises:
+        ValueError: If the objective is unknown.
+    """
+    return _kind(stage)[0](stage, config)
+
+
+def build_objective(
+    stage: Stage,
+    config: VisionLLMConfig,
+    processor: VisionLLMProcessor,
+    *,
+    photos: bool = True,
+    judge: Judge | None = None,
+) -> Objective:
+    """Return what a stage learns.
+
+    Args:
+        stage: Of a recipe; its pictures and units are those of one process.
+        config: Of the whole model.
+        processor: Makes tensors of requests.
+        photos: Draw on photo backgrounds too.
+        judge: Scores what a detector found.
+
+    Raises:
+        ValueError: If the objective is unknown.
+    """
+    return _kind(stage)[1](stage, Setting(config=config, processor=processor, photos=photos, judge=judge))

@@ -1,0 +1,204 @@
+"""The U-Nets that draw and edit, as experts: they learn from `BriefEncoder` what the language model will tell them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from visionllm.data.world import draw_picture
+from visionllm.data.world.judging import edit_done, read_wish, shows
+from visionllm.data.world.tasks import make_sample
+from visionllm.decoders.base.diffusing import DiffusionDecoder
+from visionllm.nn.diffusion import encode, latent_scale
+from visionllm.ops.draws import Draws
+from visionllm.training.briefs import BriefEncoder, brief_codes, brief_of
+from visionllm.training.vae import signed
+from visionllm.types import Options, PictureTruth, Sample
+
+_TRIES = 8
+_EPOCH = 10**7
+
+
+class ExpertPainter(nn.Module):
+    """A decoder that makes pictures, told what by briefs instead of slots.
+
+    Args:
+        decoder: Its mapper does not take part.
+    """
+
+    def __init__(self, decoder: DiffusionDecoder) -> None:
+        super().__init__()
+        self.decoder = decoder
+        self.briefs = BriefEncoder(decoder.config.tokens, decoder.config.width)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PainterBatch:
+    """Pictures to make.
+
+    Attributes:
+        numbers: int[M]. Which pictures of the pool these are.
+        codes: int[M, states, words]. See `brief_codes`.
+        wanted: float[M, 3, H, W] in [−1, 1].
+        given: float[M, 3, H, W] in [−1, 1], the pictures to edit, or None.
+    """
+
+    numbers: Tensor
+    codes: Tensor
+    wanted: Tensor
+    given: Tensor | None
+
+
+class PainterObjective:
+    """Draw or edit small studio pictures.
+
+    A pool of pictures is drawn once, and gone through again and again.
+
+    Args:
+        mixture: Relative weight of each family that draws or edits; not of both sorts.
+        size_hw: (height, width) of the pictures.
+        states: Most states of a brief.
+        pictures: Pictures a batch.
+        pool: Number of different pictures.
+        seed: Index of the first picture in the training split, in units of 10⁸.
+        photos: Not used: in the studio there are none.
+
+    Raises:
+        ValueError: If the mixture names families that make no pictures, or both sorts.
+    """
+
+    def __init__(
+        self,
+        mixture: Mapping[str, float],
+        *,
+        size_hw: tuple[int, int],
+        states: int,
+        pictures: int,
+        pool: int,
+        seed: int,
+    ) -> None:
+        sorts = {name.split("-")[0] for name in mixture}
+        if sorts not in ({"draw"}, {"edit"}):
+            raise ValueError(f"expected families that draw or families that edit, got {', '.join(mixture)}")
+        self.decoder = "generation" if sorts == {"draw"} else "editing"
+        self.names, weights = list(mixture), np.array(list(mixture.values()), np.float64)
+        self.weights = weights / weights.sum()
+        self.size_hw, self.states, self.pictures, self.pool, self.seed = size_hw, states, pictures, pool, seed
+        self._rows: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self._latents: dict[int, tuple[Tensor, Tensor | None]] = {}
+
+    def sample(self, number: int, split: str = "train") -> Sample:
+        """Write the sample of a number: one of the families about one studio picture."""
+        rng = np.random.default_rng([self.seed, number, len(split)])
+        first = self.seed * 10**8 + number * _TRIES
+        for attempt in range(_TRIES):
+            picture = draw_picture(first + attempt, split=split, version=2, theme="studio", size_hw=self.size_hw)
+            for name in rng.choice(self.names, size=4, p=self.weights):
+                sample = make_sample(picture, str(name), int(rng.integers(2**31)))
+                if sample is not None and brief_of(sample) is not None:
+                    return sample
+        raise ValueError(f"expected a question in {_TRIES} pictures from {first} on, got none")
+
+    def _row(self, number: int) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Return codes, the wanted and the given picture of a number as uint8; drawn the first time."""
+        if number not in self._rows:
+            sample = self.sample(number)
+            brief = brief_of(sample)
+            wanted = _pixels(sample, self.decoder)
+            given = None
+            if self.decoder == "editing":
+                given = torch.from_numpy(np.array(sample.request.pictures[0].convert("RGB")))
+            codes = brief_codes([brief or ()], self.states)[0]
+            self._rows[number] = (codes, torch.from_numpy(wanted), given)
+        return self._rows[number]
+
+    def batch(self, index: int) -> PainterBatch:
+        """Make the batch of step `index`."""
+        epoch, place = divmod(index * self.pictures, self.pool)
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.pool)
+        numbers = [int(order[(place + i) % self.pool]) for i in range(self.pictures)]
+        codes, wanted, given = zip(*(self._row(number) for number in numbers), strict=True)
+        before = [picture for picture in given if picture is not None]
+        return PainterBatch(
+            numbers=torch.tensor(numbers),
+            codes=torch.stack(codes),
+            wanted=signed(torch.stack(wanted).numpy()),
+            given=signed(torch.stack(before).numpy()) if before else None,
+        )
+
+    def losses(self, module: nn.Module, batch: PainterBatch) -> dict[str, Tensor]:
+        """Return the loss of the predicted noise."""
+        painter = _painter(module)
+        latents, context = self._seen(painter, batch)
+        states = painter.briefs(batch.codes)
+        rate = painter.decoder.config.drop_rate
+
+        def beside(numbers: Tensor) -> Tensor:
+            blank = (rate <= numbers) & (numbers < 3 * rate)
+            return context.masked_fill(blank[:, None, None, None], 0)
+
+        found = painter.decoder.look(latents, states, Draws(), beside)
+        return {"noise": nn.functional.mse_loss(found.prediction.float(), found.aim.float())}
+
+    @torch.no_grad()
+    def _seen(self, painter: ExpertPainter, batch: PainterBatch) -> tuple[Tensor, Tensor]:
+        """Return scaled latents of what is wanted and unscaled ones of what is given; the VAE reads a picture once."""
+        new = [i for i, number in enumerate(batch.numbers.tolist()) if number not in self._latents]
+        if new:
+            vae, index = painter.decoder.vae, torch.tensor(new)
+            latents = encode(vae, batch.wanted[index]).mean * latent_scale(vae)
+            given = None if batch.given is None else encode(vae, batch.given[index]).mean
+            for row, i in enumerate(new):
+                self._latents[int(batch.numbers[i])] = (latents[row], None if given is None else given[row])
+        rows = [self._latents[number] for number in batch.numbers.tolist()]
+        latents = torch.stack([latent for latent, _ in rows])
+        before = [given for _, given in rows if given is not None]
+        return latents, torch.stack(before) if before else latents[:, :0]
+
+    @torch.no_grad()
+    def scores(self, module: nn.Module, pictures: int = 96) -> Mapping[str, float]:
+        """Return, by family, the share of validation prompts whose picture the judge accepts."""
+        painter = _painter(module)
+        tally: dict[str, list[bool]] = {}
+        for first in range(0, pictures, 16):
+            samples = [self.sample(first + i, "validation") for i in range(16)]
+            for sample, made in zip(samples, self.paint(painter, samples), strict=True):
+                tally.setdefault(sample.family, []).append(self._right(sample, made))
+        every = [hit for hits in tally.values() for hit in hits]
+        return {"all": sum(every) / len(every)} | {name: sum(h) / len(h) for name, h in sorted(tally.items())}
+
+    def paint(self, painter: ExpertPainter, samples: Sequence[Sample], options: Options | None = None) -> np.ndarray:
+        """Make the picture of each sample: uint8[M, H, W, 3]."""
+        decoder = painter.decoder
+        states = painter.briefs(brief_codes([brief_of(sample) or () for sample in samples], self.states))
+        height, width = (side // decoder.config.factor for side in self.size_hw)
+        context = torch.zeros(len(samples), 0, height, width)
+        if self.decoder == "editing":
+            given = np.stack([np.asarray(s.request.pictures[0].convert("RGB")) for s in samples])
+            context = encode(decoder.vae, signed(given)).mean
+        made = decoder.paint(states, context, options or Options(), self.size_hw, range(len(samples)))
+        return (made * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
+
+    def _right(self, sample: Sample, made: np.ndarray) -> bool:
+        truth = sample.truth[self.decoder]
+        if not isinstance(truth, PictureTruth):
+            return False
+        if self.decoder == "generation":
+            return shows(made, read_wish(truth.caption))
+        before = np.asarray(sample.request.pictures[0].convert("RGB"))
+        return edit_done(made, before, truth.pixels, getattr(truth, "things", None))
+
+
+def _pixels(sample: Sample, decoder: str) -> np.ndarray:
+    truth = sample.truth[decoder]
+    if not isinstance(truth, PictureTruth):
+        raise TypeError(f"expected a PictureTruth, got {type(truth).__name__}")
+    return np.array(truth.pixels)
+
+
+def _painter(module: nn.Module) -> ExpertPainter:
+    if not isinstance(module, ExpertPainter):
+        raise TypeError(f"expected an ExpertPainter, got {type(module).__name__}")
+    return module

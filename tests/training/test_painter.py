@@ -1,0 +1,89 @@
+"""The U-Nets as experts."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from visionllm.training.painter import ExpertPainter, PainterObjective
+
+
+@pytest.fixture(params=["draw-expert", "edit-expert"])
+def painting(request, run) -> tuple[ExpertPainter, PainterObjective]:
+    stage = run.recipe.stage(request.param)
+    module, objective = run.module(stage), run.objective(stage)
+    assert isinstance(module, ExpertPainter)
+    assert isinstance(objective, PainterObjective)
+    return module, objective
+
+
+def test_a_batch_depends_on_its_step_alone(painting, run):
+    _, objective = painting
+    name = "draw-expert" if objective.decoder == "generation" else "edit-expert"
+    again = run.objective(run.recipe.stage(name))
+    one, two = objective.batch(3), again.batch(3)
+    assert torch.equal(one.wanted, two.wanted)
+    assert torch.equal(one.codes, two.codes)
+
+
+def test_the_pool_is_gone_through_in_another_order_each_time(painting):
+    _, objective = painting
+    steps = objective.pool // objective.pictures
+    rounds = [torch.cat([objective.batch(n * steps + i).numbers for i in range(steps)]).tolist() for n in range(6)]
+    assert all(sorted(numbers) == list(range(objective.pool)) for numbers in rounds)
+    assert len({tuple(numbers) for numbers in rounds}) > 1
+
+
+def test_only_editing_is_given_a_picture(painting):
+    _, objective = painting
+    batch = objective.batch(0)
+    assert (batch.given is not None) == (objective.decoder == "editing")
+    assert batch.wanted.shape == (2, 3, 64, 64)
+
+
+def test_the_loss_teaches_u_net_and_briefs(painting, run):
+    module, objective = painting
+    run.recipe.stage("draw-expert").groups(module)  # frozen by itself, a U-Net learns where a stage says so
+    module.train()
+    losses = objective.losses(module, objective.batch(0))
+    losses["noise"].backward()
+    assert module.briefs.words.weight.grad is not None
+    assert module.decoder.unet.conv_in.weight.grad.abs().sum() > 0
+    assert all(p.grad is None for p in module.decoder.mapper.parameters())
+
+
+def test_made_pictures_have_their_size_and_are_judged_by_family(painting):
+    module, objective = painting
+    made = objective.paint(module, [objective.sample(i, "validation") for i in range(2)])
+    assert made.shape == (2, 64, 64, 3)
+    assert made.dtype == np.uint8
+    scores = objective.scores(module, 16)
+    assert scores["all"] <= 0.2  # nothing was learned
+    assert all(name == "all" or name.startswith(("draw-", "edit-")) for name in scores)
+
+
+def test_the_truth_is_judged_right(painting):
+    _, objective = painting
+    right = [
+        objective._right(sample, np.array(sample.truth[objective.decoder].pixels))
+        for sample in (objective.sample(i, "validation") for i in range(24))
+    ]
+    assert sum(right) >= 20  # of pictures so small
+
+
+@pytest.mark.parametrize(
+    "mixture",
+    [
+        pytest.param({"draw-one": 1.0, "edit-move": 1.0}, id="both-sorts"),
+        pytest.param({"count": 1.0}, id="makes-no-picture"),
+    ],
+)
+def test_other_families_are_refused(mixture):
+    with pytest.raises(ValueError, match="expected families that draw or families that edit"):
+        PainterObjective(mixture, size_hw=(64, 64), states=8, pictures=2, pool=4, seed=0)
+
+
+def test_another_module_is_refused(painting):
+    _, objective = painting
+    with pytest.raises(TypeError, match="expected an ExpertPainter, got Linear"):
+        objective.losses(nn.Linear(1, 1), objective.batch(0))
