@@ -97,11 +97,14 @@ def adopt(
     model: Annotated[Path, typer.Argument(help="Folder of a model that the recipe made.")],
     run: Annotated[Path, typer.Argument(help="Folder of the run that goes on from it.")],
     stage: Annotated[str, typer.Option(help="The stage whose result it stands for.")] = "together",
+    new_words: Annotated[
+        bool, typer.Option("--new-words", help="Train the recipe's tokenizer and carry the words over to it.")
+    ] = False,
 ) -> None:
     """Go on from a model folder, such as the embedded one, instead of from nothing."""
     from visionllm.recipes.tiny import RECIPE
     from visionllm.training.recipe import RecipeRun
     from visionllm.training.trainer import RunOptions
 
-    RecipeRun(RECIPE, run, RunOptions(folder=run)).adopt(model, stage)
+    RecipeRun(RECIPE, run, RunOptions(folder=run)).adopt(model, stage, new_words=new_words)
     print(run / stage / "result")

@@ -88,7 +88,7 @@ GENERATION = {
         "mid_block_type": "UNetMidBlock2DCrossAttn",
         "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
         "layers_per_block": 1,
-        "norm_num_groups": 8,
+        "norm_num_groups": 4,
         "attention_head_dim": 4,
     },
     "vae": {
@@ -98,7 +98,7 @@ GENERATION = {
         "down_block_types": ["DownEncoderBlock2D"] * 3,
         "up_block_types": ["UpDecoderBlock2D"] * 3,
         "layers_per_block": 1,
-        "norm_num_groups": 4,
+        "norm_num_groups": 1,
         "mid_block_add_attention": False,
         "scaling_factor": 1.0,
     },

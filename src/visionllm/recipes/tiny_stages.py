@@ -63,11 +63,11 @@ STAGES: tuple[Stage, ...] = (
         start={"detector.pyramid.backbone.network": "tower:encoder"},
     ),
     Stage(
-        name="wide-tower", objective="tower", seed=7, steps=2200, pictures=32, themes=BOTH, rates={"*": 1e-3},
+        name="wide-tower", objective="tower", seed=7, steps=1500, pictures=32, themes=BOTH, rates={"*": 1e-3},
         decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "tower:encoder"},
     ),
     Stage(
-        name="vae", objective="vae", seed=5, steps=3000, pictures=16, rates={"*": 2e-3}, decay=0.0, ema=0.995,
+        name="vae", objective="vae", seed=5, steps=7000, pictures=6, rates={"*": 2e-3}, decay=0.0, ema=0.995,
         clip=1.0, warmup=0.03,
     ),
     Stage(

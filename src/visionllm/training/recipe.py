@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from visionllm.config import VisionLLMConfig
 from visionllm.data.world.tasks import corpus_lines
 from visionllm.processing import ProcessorConfig, VisionLLMProcessor, train_tokenizer
+from visionllm.training.adopting import carried
 from visionllm.training.building import build_module, build_objective
 from visionllm.training.checkpoints import distinct, fill, read_checkpoint, write_checkpoint
 from visionllm.training.expert import Judge
@@ -146,19 +147,32 @@ class RecipeRun:
         if isinstance(module, LinkedModel):
             save_model(module.model, self.processor(), path, dtype=torch.float16, shard_bytes=SHARD_BYTES)
 
-    def adopt(self, path: Path, name: str) -> None:
-        """Take a model folder as the result of a stage, so that later stages go on from it, tokenizer included.
+    def adopt(self, path: Path, name: str, *, new_words: bool = False) -> None:
+        """Take a model folder as the result of a stage, so that later stages go on from it.
+
+        Args:
+            path: Of the model.
+            name: Of the stage.
+            new_words: Train the recipe's own tokenizer, and carry the model's words over to it; else the run has the
+                model's.
 
         Raises:
-            ValueError: If the stage is unknown or has a result, or the model is broken.
+            ValueError: If the stage is unknown or has a result, or the model is broken or has parts the stage lacks.
         """
-        self.recipe.stage(name)
+        stage = self.recipe.stage(name)
         if self._result(name).is_dir():
             raise ValueError(f"expected no result of stage {name} in {self.folder}, got one")
         model = load_model(path, device="cpu", dtype=torch.float32)
-        VisionLLMProcessor.from_pretrained(path).save_pretrained(self.folder / "processor")
-        state = {f"model.{key}": tensor for key, tensor in distinct(model).items()}
-        write_checkpoint(self._result(name), {"model": state}, {"scores": {}})
+        before = VisionLLMProcessor.from_pretrained(path)
+        if not new_words:
+            VisionLLMProcessor(self.recipe.processor, before.tokenizer).save_pretrained(self.folder / "processor")
+        module = self._build(stage)
+        if not isinstance(module, LinkedModel):
+            raise ValueError(f"expected a stage of the language model, got {name}")
+        state = carried(distinct(model), distinct(module.model), before.vocabulary, self.processor().vocabulary)
+        write_checkpoint(
+            self._result(name), {"model": {f"model.{key}": tensor for key, tensor in state.items()}}, {"scores": {}}
+        )
 
     def module(self, stage: Stage) -> nn.Module:
         """Build what a stage trains, with the parts it takes over from earlier stages."""

@@ -76,8 +76,8 @@ class VaeObjective:
         divergence = 0.5 * (found.mean.square() + variance - 1 - variance.log())
         edges = sum(F.l1_loss(made.diff(dim=axis), batch.diff(dim=axis)) for axis in (2, 3))
         return {
-            "pixels": F.l1_loss(made, batch) + 2 * F.mse_loss(made, batch),
-            "edges": torch.as_tensor(edges),
+            "pixels": F.l1_loss(made, batch) + 8 * F.mse_loss(made, batch),
+            "edges": 0.5 * torch.as_tensor(edges),
             "spread": self.spread * divergence.mean(),
         }
 
