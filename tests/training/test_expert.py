@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from visionllm.data.world import UNSEEN_PAIRS, draw_picture
-from visionllm.training.expert import attribute_aims, class_aims, place_aims, place_of
+from visionllm.training.expert import attribute_aims, class_aims, kinds_of, place_aims, place_of
 
 
 @pytest.fixture(scope="module")
@@ -89,3 +89,24 @@ def test_another_module_is_refused(objective):
         objective.losses(nn.Linear(1, 1), objective.batch(0))
     with pytest.raises(TypeError, match="expected an ExpertDetector, got Linear"):
         objective.scores(nn.Linear(1, 1))
+
+
+@pytest.mark.parametrize(
+    ("theme", "kinds"),
+    [("figures", {"star", "person", "bird", "sign"}), ("scan", {"cell", "lesion"}), ("workpiece", {"missing screw"})],
+)
+def test_pictures_of_version_two_are_asked_about_what_may_be_in_them(theme, kinds):
+    scene = draw_picture(1, version=2, theme=theme, photos=False).scene
+    assert kinds <= set(kinds_of(scene))
+    assert ("person" in kinds_of(scene)) == (theme == "figures")
+
+
+@pytest.mark.parametrize("draw", [class_aims, attribute_aims, place_aims])
+@pytest.mark.parametrize("theme", ["mixed", "signs", "aerial", "camouflage"])
+def test_aims_at_things_of_version_two_hit_what_fits_them(theme, draw):
+    for number in range(8):
+        picture = draw_picture(number, version=2, theme=theme, photos=False)
+        aims, hits = draw(picture, np.random.default_rng(number))
+        assert len({aim.phrase for aim in aims}) == len(aims) or draw is place_aims
+        for thing, k in hits:
+            assert aims[k].phrase.fits(thing)

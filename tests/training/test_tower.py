@@ -8,12 +8,16 @@ import torch
 from transformers import ResNetBackbone, ResNetConfig
 
 from visionllm.data.world import KINDS, draw_picture
+from visionllm.data.world.signs import WORDS as SIGN_WORDS
+from visionllm.training.pictures import FIRST, Pictures
 from visionllm.training.tower import HEADS, IGNORED, DenseTower, TowerObjective, dense_targets
+from visionllm.training.vocabulary import THINGS
 
-SIZES = {"side": 64, "strides": (8, 16), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25), "photos": False}
+SIZES = {"side": 64, "strides": (8, 16), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
+DRAWN = Pictures(seed=0, photos=False)
 
 
-def tower():
+def tower(*, wide: bool = False):
     sizes: dict[str, Any] = {
         "embedding_size": 8,
         "hidden_sizes": [8, 12, 16],
@@ -22,7 +26,7 @@ def tower():
     }
     sizes["out_features"] = ["stage2", "stage3"]
     config = ResNetConfig(**sizes)
-    return DenseTower(ResNetBackbone(config), [12, 16])
+    return DenseTower(ResNetBackbone(config), [12, 16], wide=wide)
 
 
 @pytest.mark.parametrize("size_hw", [(128, 128), (96, 160), (200, 100)])
@@ -71,7 +75,7 @@ def test_an_empty_picture_is_all_background():
 
 
 def test_batches_depend_on_their_step_alone_and_have_gradients():
-    objective = TowerObjective(pictures=2, **SIZES)
+    objective = TowerObjective(pictures=2, drawn=DRAWN, **SIZES)
     (pixels, levels), (again, _) = objective.batch(5), objective.batch(5)
     assert torch.equal(pixels, again)
     assert pixels.shape == (2, 3, 64, 64)
@@ -84,6 +88,40 @@ def test_batches_depend_on_their_step_alone_and_have_gradients():
 
 
 def test_scores_are_shares_of_cells_on_both_maps():
-    scores = TowerObjective(pictures=4, **SIZES).scores(tower().eval(), pictures=4)
+    scores = TowerObjective(pictures=4, drawn=DRAWN, **SIZES).scores(tower().eval(), pictures=4)
     assert {"kind@8", "colour@16", "kind+colour@8"} <= set(scores)
     assert all(0 <= value <= 1 for value in scores.values())
+
+
+@pytest.mark.parametrize("theme", ["figures", "signs", "aerial", "camouflage"])
+def test_cells_of_version_two_name_everything_that_is_there(theme):
+    picture = draw_picture(3, version=2, theme=theme, photos=False)
+    (target,) = dense_targets(picture, 128, (8,), wide=True)
+    named = {THINGS[k - 1] for k in np.unique(target["kind"]) if k > 0}
+    assert named <= {thing.kind for thing in picture.scene.things}
+    assert named
+    assert target["words"].shape == (len(SIGN_WORDS), 16, 16)
+
+
+def test_cells_of_a_sign_say_its_words_and_no_other_cell_does():
+    picture = next(
+        p
+        for p in (draw_picture(i, version=2, theme="signs", photos=False) for i in range(50))
+        if len(p.scene.signs) == 1
+    )
+    (target,) = dense_targets(picture, 128, (8,), wide=True)
+    signs = target["kind"] == THINGS.index("sign") + 1
+    np.testing.assert_array_equal(~np.isnan(target["words"][0]), signs)
+    said = {word for word, read in zip(SIGN_WORDS, target["words"][:, signs].T[0], strict=True) if read}
+    assert said == set(picture.scene.signs[0].text.lower().split())
+
+
+def test_a_wide_tower_learns_kinds_and_words_of_both_versions():
+    drawn = Pictures(seed=0, photos=False, themes={FIRST: 1.0, "signs": 1.0})
+    objective = TowerObjective(pictures=4, drawn=drawn, **SIZES)
+    module = tower(wide=True)
+    losses = objective.losses(module, objective.batch(0))
+    assert set(losses) == {*HEADS, "box", "words"}
+    assert all(loss.isfinite() for loss in losses.values())
+    torch.stack(list(losses.values())).sum().backward()
+    assert "words@8" in objective.scores(module.eval(), pictures=4)

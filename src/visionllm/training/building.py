@@ -62,6 +62,10 @@ class Setting:
             raise ValueError("expected a processor with decoder images, got one without")
         return self.processor.config.decoder
 
+    def drawn(self, stage: Stage) -> Pictures:
+        """Return the pictures of a stage."""
+        return Pictures(seed=stage.seed, photos=self.photos, themes=stage.themes)
+
 
 def _tower(stage: Stage, config: VisionLLMConfig) -> nn.Module:
     wanted = AutoConfig.for_model(
@@ -118,21 +122,18 @@ def _tower_objective(stage: Stage, setting: Setting) -> Objective:
         mean=vision.mean,
         std=vision.std,
         pictures=stage.pictures,
-        seed=stage.seed,
-        photos=setting.photos,
-        themes=stage.themes,
+        drawn=setting.drawn(stage),
     )
 
 
 def _expert_objective(stage: Stage, setting: Setting) -> Objective:
     return ExpertObjective(
-        images=setting.images, pictures=stage.pictures, seed=stage.seed, photos=setting.photos, judge=setting.judge
+        images=setting.images, pictures=stage.pictures, drawn=setting.drawn(stage), judge=setting.judge
     )
 
 
 def _pose_objective(stage: Stage, setting: Setting) -> Objective:
-    drawn = Pictures(seed=stage.seed, photos=setting.photos, themes=stage.themes)
-    return PoseObjective(images=setting.images, drawn=drawn, pictures=stage.pictures)
+    return PoseObjective(images=setting.images, drawn=setting.drawn(stage), pictures=stage.pictures)
 
 
 def _painter_objective(stage: Stage, setting: Setting) -> Objective:

@@ -116,9 +116,7 @@ class TowerObjective:
         strides: Pixels a cell, one a feature map.
         mean, std: Normalisation of RGB values in [0, 1].
         pictures: Pictures a batch.
-        seed: Index of the first picture in the training split, in units of 10⁸.
-        photos: Draw on photo backgrounds too.
-        themes: See `Pictures`; with any, pictures of version 2 are read, too.
+        drawn: The pictures; with any theme, everything in pictures of version 2 is read, too.
     """
 
     def __init__(
@@ -129,12 +127,10 @@ class TowerObjective:
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         pictures: int,
-        seed: int = 0,
-        photos: bool = True,
-        themes: Mapping[str, float] | None = None,
+        drawn: Pictures,
     ) -> None:
         self.side, self.strides, self.pictures = side, strides, pictures
-        self.drawn, self.wide = Pictures(seed=seed, photos=photos, themes=themes or {}), bool(themes)
+        self.drawn, self.wide = drawn, bool(drawn.themes)
         self.mean, self.std = np.array(mean, np.float32) * 255, np.array(std, np.float32) * 255
 
     def _batch(self, split: str, first: int) -> tuple[Tensor, list[dict[str, Tensor]]]:
