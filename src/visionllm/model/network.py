@@ -52,6 +52,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
 
     Args:
         config: What the model is made of.
+        stored: Shapes of the weights that will be loaded, by name, if decoders may wait for their first use.
 
     Source: VisionLLM v2, arXiv:2406.08394, section 3.
     """
@@ -66,7 +67,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
     _supports_flash_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, config: VisionLLMConfig) -> None:
+    def __init__(self, config: VisionLLMConfig, stored: Mapping[str, torch.Size] | None = None) -> None:
         super().__init__(config)
         check_language_model(config.text_config)
         self.vision_encoder = AutoModel.from_config(config.vision_config)
@@ -74,7 +75,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         self.projector = build_projector(config)
         self.region_encoder = build_region_encoder(config)
         self.super_link = SuperLink(config)
-        self.decoders = build_decoders(config)
+        self.decoders = build_decoders(config, stored)
         self.post_init()
 
     @classmethod
