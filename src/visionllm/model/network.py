@@ -401,7 +401,8 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             chosen = [i for i, place in enumerate(units) if place in given]
             aims = [given[units[i]] for i in chosen]
             images = ImageBatch.empty(self.device) if inputs.images is None else inputs.images
-            terms = self.decoder(name).loss(select_units(queries, chosen), images, aims, generator)
+            seen = images.seen_by(name)
+            terms = self.decoder(name).loss(select_units(queries, chosen), seen, aims, generator)
             losses |= {f"{name}/{term}": value for term, value in terms.items()}
         return losses
 
@@ -428,7 +429,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             for option in dict.fromkeys(wished):
                 chosen = [i for i, wish in enumerate(wished) if wish == option]
                 part = select_units(given, chosen)
-                found |= zip(chosen, self.decoder(name).decode(part, images, option), strict=True)
+                found |= zip(chosen, self.decoder(name).decode(part, images.seen_by(name), option), strict=True)
             results[name] = [found[i] for i in range(len(rows))]
         return results
 
