@@ -21,6 +21,16 @@ def pictures(split: str = "test") -> Iterator[Image.Image]:
         yield Image.fromarray(draw_picture(seed, split=split).pixels)
 
 
+def people(number: int = 3) -> Image.Image:
+    """Return the first picture of the test split with this many figures, a person among them."""
+    for seed in count():
+        drawn = draw_picture(seed, split="test", version=2, theme="figures")
+        kinds = [figure.kind for figure in drawn.scene.figures]
+        if len(kinds) == number and "person" in kinds:
+            return Image.fromarray(drawn.pixels)
+    raise AssertionError("the world has no end")
+
+
 def talkative(model: VisionLLM, number: int) -> list[Request]:
     """Return requests whose answers are text of exactly `TOKENS` tokens, because the limit cuts them there.
 

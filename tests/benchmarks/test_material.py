@@ -45,3 +45,9 @@ def test_other_words_are_refused():
 def test_pictures_of_a_benchmark_are_always_the_same():
     one, other = next(material.pictures("crowded")), next(material.pictures("crowded"))
     assert one.tobytes() == other.tobytes()
+
+
+def test_a_picture_of_people_has_as_many_figures_as_asked_for():
+    one, other = material.people(3), material.people(1)
+    assert one.size == other.size == (128, 128)
+    assert one.tobytes() != other.tobytes()

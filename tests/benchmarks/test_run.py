@@ -48,8 +48,10 @@ def test_the_benchmarks_of_the_folder_are_found(repository: Path, monkeypatch: p
     assert set(run.discover(repository / "benchmarks")) == {
         "batching",
         "cold",
+        "generate",
         "judge",
         "opened",
+        "pose",
         "prefix",
         "warm",
         "worlds",

@@ -1,6 +1,7 @@
 """Decoder images beside the published code's."""
 
 import re
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -34,7 +35,7 @@ def detector(long_side: int, short_side: int) -> DecoderImageConfig:
 
 
 def pose(short_side: int, long_side: int) -> DecoderImageConfig:
-    return DecoderImageConfig(short_side=short_side, long_side=long_side, antialias=True, rounding="truncate")
+    return replace(DecoderImageConfig.published_pose(), short_side=short_side, long_side=long_side)
 
 
 def tables() -> list[Any]:

@@ -1,5 +1,7 @@
 """Requests through the network: batches equal singles, and what is routed is decoded."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,6 +10,7 @@ from tests.small import picture, pictures, small_model, small_predictor, small_p
 from visionllm.predictor import VisionLLM, core
 from visionllm.predictor.core import Prepared, spread
 from visionllm.predictor.photos import NOTICE
+from visionllm.processing import DecoderImageConfig, VisionLLMProcessor
 from visionllm.types import Answer, Box, Detections, Message, Options, Picture, Point, Request, Routed, ask
 
 EVERYTHING = Options(threshold=0, max_instances=7, max_new_tokens=6)
@@ -246,20 +249,55 @@ def test_an_answer_that_edits_what_was_marked_keeps_every_pixel_outside(full, mo
     assert (made[:, :20] != np.asarray(picture())[:, :20]).any()
 
 
-def test_a_batch_mixes_words_boxes_poses_and_pictures(full, monkeypatch):
-    vocabulary = full.processor.vocabulary
-    pieces = {"draw": ("Here it is ", "[GEN]", "."), "pose": PERSON, "find": STAR, "talk": PLAIN}
-    asked = []
-    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, *pieces[word]) for word in asked])
+SHOWN = {"draw": None, "pose": 1, "find": 2, "talk": 3, "edit": 2, "find again": 1}
+WRITTEN = {
+    "draw": ("Here it is ", "[GEN]", "."),
+    "pose": PERSON,
+    "find": STAR,
+    "talk": PLAIN,
+    "edit": ("Done ", "[EDIT]", "."),
+    "find again": TWO,
+}
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_a_batch_mixes_words_boxes_poses_and_pictures_as_its_rows_alone(full, monkeypatch, deterministic):
+    model = VisionLLM(full.model, full.processor, deterministic=deterministic)
+    vocabulary, shown, asked = full.processor.vocabulary, pictures(4), []
+    monkeypatch.setattr(core, "generate", lambda *_, **__: [written(vocabulary, *WRITTEN[word]) for word in asked])
 
     def answers(*words: str) -> list[Answer]:
         asked[:] = words
-        return full.answer([ask(word, None if word == "draw" else picture(), options=EVERYTHING) for word in words])
+        seen = [None if (place := SHOWN[word]) is None else shown[place] for word in words]
+        return model.answer([ask(word, image, options=EVERYTHING) for word, image in zip(words, seen, strict=True)])
 
-    mixed = answers(*pieces)
-    alone = [answers(word)[0] for word in pieces]
-    assert [bool(a.pictures) for a in mixed] == [True, False, False, False]
-    assert np.abs(mixed[0].pictures[0].pictures[0].astype(int) - alone[0].pictures[0].pictures[0]).max() <= 1
-    np.testing.assert_allclose(mixed[1].poses[0].keypoints, alone[1].poses[0].keypoints, atol=0.01)
-    require_equal(mixed[2].detections, alone[2].detections)
-    assert mixed[3].text == alone[3].text == "Two."
+    mixed = dict(zip(WRITTEN, answers(*WRITTEN), strict=True))
+    alone = {word: answers(word)[0] for word in WRITTEN}
+    assert {word for word, answer in mixed.items() if answer.pictures} == {"draw", "edit"}
+    for word in ("draw", "edit"):
+        one, other = (found[word].pictures[0].pictures[0].astype(int) for found in (mixed, alone))
+        assert np.abs(one - other).max() <= (0 if deterministic else 1)
+    one, other = (found["pose"].poses[0] for found in (mixed, alone))
+    np.testing.assert_allclose(one.keypoints, other.keypoints, rtol=0, atol=0 if deterministic else 0.01)
+    np.testing.assert_allclose(one.boxes, other.boxes, rtol=0, atol=0 if deterministic else 0.01)
+    for word in ("find", "find again"):
+        require_equal(mixed[word].detections, alone[word].detections, exactly=deterministic)
+    assert [answer.text for answer in mixed.values()] == [answer.text for answer in alone.values()]
+
+
+def test_a_decoder_with_pictures_of_its_own_sees_those_and_no_other_does(full):
+    config, smaller = full.processor.config, DecoderImageConfig(short_side=None, long_side=48, size_divisor=16)
+    assert config.decoder is not None
+    found = {}
+    for name, change in {
+        "own": {"decoder_by_name": {"pose": smaller}},
+        "all": {"decoder": smaller},
+        "none": {},
+    }.items():
+        processor = VisionLLMProcessor(replace(config, **change), full.processor.tokenizer)
+        model = VisionLLM(full.model, processor)
+        boxes = model.detect(picture(), ["star"], options=EVERYTHING).boxes
+        found[name] = boxes, model.pose(picture(), ["person"], ["nose"], options=EVERYTHING).keypoints
+    np.testing.assert_array_equal(found["own"][0], found["none"][0])
+    np.testing.assert_array_equal(found["own"][1], found["all"][1])
+    assert not np.array_equal(found["none"][1], found["all"][1])

@@ -1,12 +1,16 @@
 """The user's object: loading, batches, and every way to ask."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
 
 from tests.predictor.test_core import EVERYTHING, require_equal
-from tests.small import picture, pictures, save_small, small_model, small_processor
+from tests.small import FULL, picture, pictures, save_small, small_model, small_processor
 from visionllm import VisionLLM
+from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.predictor import vision_llm
 from visionllm.predictor.vision_llm import find_device, find_model
 from visionllm.types import Message, Options
@@ -130,3 +134,32 @@ def test_boxes_lie_inside_the_picture_and_scores_in_the_unit_interval(predictor)
     assert (found.boxes >= 0).all() and (found.boxes <= [48, 72, 48, 72]).all()
     assert (found.scores >= 0).all() and (found.scores <= 1).all()
     assert np.isfinite(found.boxes).all()
+
+
+FIRST_PICTURE = """
+import sys
+import numpy as np
+from tests.small import picture
+from visionllm import Options, VisionLLM
+model = VisionLLM.load(sys.argv[1], device="cpu")
+model.ask("What is it?", picture(), options=Options(max_new_tokens=4))
+model.detect(picture(), ["star"])
+model.pose(picture(), ["person"])
+print("diffusers" in sys.modules)
+made = model.generate("a star", options=Options(seed=3)), model.edit(picture(), "Make it red", options=Options(seed=3))
+print("diffusers" in sys.modules)
+np.savez(sys.argv[2], *[result.pictures[0] for result in made])
+"""
+
+
+def test_nothing_imports_diffusers_before_the_first_picture_and_that_is_the_same(tmp_path, repository):
+    folder = save_small(tmp_path / "full", full=True)
+    command = [sys.executable, "-c", FIRST_PICTURE, str(folder), str(tmp_path / "made.npz")]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=repository)
+    assert done.stdout.split() == ["False", "True"]
+    at_once = VisionLLM(VisionLLMForConditionalGeneration.from_pretrained(folder), small_processor(**FULL))
+    options = Options(seed=3)
+    made = at_once.generate("a star", options=options), at_once.edit(picture(), "Make it red", options=options)
+    with np.load(tmp_path / "made.npz") as first:
+        for result, name in zip(made, first.files, strict=True):
+            np.testing.assert_array_equal(result.pictures[0], first[name])

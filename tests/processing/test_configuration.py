@@ -22,6 +22,7 @@ def saved(tmp_path: Path, **values: Any) -> Path:
         {},
         {"template": VICUNA_V1, "prompts": PUBLISHED, "vocabulary_size": 32026},
         {"decoder": None, "routes": ROUTES[:2], "tables": {"gen": 8, "det": 1}},
+        {"decoder_by_name": {"pose": DecoderImageConfig.published_pose()}},
         {"vision": VisionImageConfig(mode="pad"), "decoder": DecoderImageConfig(short_side=None, antialias=True)},
     ],
 )
@@ -52,6 +53,9 @@ def test_the_file_is_plain_json(tmp_path: Path) -> None:
         ({"tables": [1]}, "expected .*Mapping.* at .*:tables, got"),
         ({"tables": {"det": "4"}}, "expected int at .*:tables:det, got '4'"),
         ({"tables": {"det": 0}}, "expected at least 1 slot in table 'det', got 0"),
+        ({"decoder_by_name": {"pose": {"sise": 1}}}, "expected no key 'sise' at .*:decoder_by_name:pose, got one"),
+        ({"decoder_by_name": {"depth": {}}}, "expected decoders that routes open in decoder_by_name, got 'depth'"),
+        ({"decoder_by_name": {"pose": {}}, "decoder": None}, r"expected decoder beside .*, got None and \['pose'\]"),
         ({"context_length": "512"}, "expected int at .*:context_length, got '512'"),
         ({"context_length": True}, "expected int at .*:context_length, got True"),
         ({"context_length": 0}, "expected context_length of at least 1, got 0"),

@@ -37,6 +37,12 @@ def test_sizes_keep_the_ratio(size_hw: tuple[int, int], config: DecoderImageConf
     assert resized_hw(size_hw, config) == expected
 
 
+def test_the_published_pose_estimator_sees_a_picture_its_own_way() -> None:
+    pose = DecoderImageConfig.published_pose()
+    assert resized_hw((480, 640), pose) == (800, 1066)
+    assert pose.antialias
+
+
 def test_resizing_without_a_filter_reads_between_two_pixels() -> None:
     image = Image.fromarray(np.array([[0, 100, 200, 50]], np.uint8)).convert("RGB")
     assert np.asarray(resize_picture(image, (1, 2)))[0, :, 0].tolist() == [50, 125]

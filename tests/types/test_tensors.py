@@ -1,5 +1,7 @@
 """Tensors that travel together."""
 
+from dataclasses import replace
+
 import torch
 
 from visionllm.types.tensors import ImageBatch, ModelInputs
@@ -18,6 +20,16 @@ def test_pictures_are_selected_in_order_and_more_than_once():
     chosen = images(3).select(torch.tensor([2, 0, 2]))
     assert len(chosen) == 3
     assert chosen.pixel_values[:, 0, 0, 0].tolist() == [2, 0, 2]
+
+
+def test_a_decoder_may_see_the_pictures_its_own_way():
+    other = replace(images(3), pixel_values=images(3).pixel_values + 7)
+    both = replace(images(3), own={"pose": other})
+    assert both.seen_by("detection") is both
+    assert both.seen_by("pose") is other
+    chosen = both.select(torch.tensor([2, 0])).seen_by("pose")
+    assert chosen.pixel_values[:, 0, 0, 0].tolist() == [9, 7]
+    assert both.to("meta").seen_by("pose").pixel_values.device.type == "meta"
 
 
 def test_no_pictures_can_be_selected():

@@ -1,5 +1,7 @@
 import json
+import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from tests.tiny import BOS, tiny_config, tiny_inputs, tiny_model
+from visionllm.decoders import GenerationDecoder
+from visionllm.decoders.base.example import tiny_diffusion
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.weights import folder, load_model, save_model
 
@@ -228,3 +232,92 @@ def test_a_configuration_that_chooses_code_is_refused(saved: Path):
     folder._write_manifest(saved)
     with pytest.raises(ValueError, match=r"no key that chooses code in a configuration, got config\.auto_map"):
         load_model(saved)
+
+
+@pytest.fixture(scope="module")
+def painter() -> VisionLLMForConditionalGeneration:
+    return tiny_model(region_encoder=None, decoders={"generation": vars(tiny_diffusion())})
+
+
+UNET = "decoders.generation.unet."
+
+
+def generation(model: VisionLLMForConditionalGeneration) -> GenerationDecoder:
+    decoder = model.decoder("generation")
+    assert isinstance(decoder, GenerationDecoder)
+    return decoder
+
+
+def test_networks_of_diffusers_wait_with_all_their_weights(
+    painter: VisionLLMForConditionalGeneration, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    save_model(painter, None, tmp_path / "model")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "diffusers", None)
+        back = load_model(tmp_path / "model", dtype=torch.bfloat16)
+        save_model(back.float(), None, tmp_path / "again")
+        with pytest.raises(ImportError, match="needs diffusers"):
+            generation(back).wake()
+    assert not generation(back).awake
+    state = painter.state_dict()
+    for name, tensor in load_file(tmp_path / "again" / folder.SINGLE).items():
+        assert torch.equal(tensor, state[name].bfloat16().float()), name
+    generation(back).wake()
+    assert set(back.state_dict()) == set(state)
+    assert {n for n, p in back.named_parameters() if p.requires_grad} == {
+        n for n, p in painter.named_parameters() if p.requires_grad
+    }
+
+
+def test_a_loaded_decoder_that_waits_can_learn(painter: VisionLLMForConditionalGeneration, tmp_path: Path):
+    save_model(painter, None, tmp_path / "model")
+    decoder = generation(load_model(tmp_path / "model")).train()
+    _, queries, images, targets = GenerationDecoder.example()
+    learning = {name: p for name, p in decoder.named_parameters() if p.requires_grad}
+    wide = replace(queries, states=torch.randn(*queries.states.shape[:3], 32))
+    torch.stack(list(decoder.loss(wide, images, targets).values())).sum().backward()
+    assert decoder.unet.training
+    assert all(learning[name].grad is not None for name in learning if name.startswith("unet.mid_block"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda t: t.pop(f"{UNET}conv_in.bias"), r"conv_in\.bias is missing", id="missing"),
+        pytest.param(lambda t: t.update({f"{UNET}more.bias": torch.zeros(1)}), r"more\.bias is unknown", id="unknown"),
+        pytest.param(lambda t: t.update({f"{UNET}conv_in.bias": torch.zeros(3)}), "has another shape", id="shape"),
+    ],
+)
+def test_waiting_weights_that_do_not_fit_are_refused_at_their_first_use(
+    painter: VisionLLMForConditionalGeneration,
+    tmp_path: Path,
+    change: Callable[[dict[str, Tensor]], Any],
+    message: str,
+):
+    save_model(painter, None, tmp_path / "model")
+    rewrite(tmp_path / "model", change)
+    back = load_model(tmp_path / "model")
+    with pytest.raises(ValueError, match=rf"expected the weights of the unet to fit its configuration: .*{message}"):
+        generation(back).wake()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda t: t[f"{UNET}conv_in.bias"].fill_(float("nan")), "NaN or infinity in decoders", id="nan"),
+        pytest.param(lambda t: t.pop("decoders.generation.mapper.queries"), "mapper.queries is missing", id="mapper"),
+        pytest.param(
+            lambda t: [t.pop(name) for name in list(t) if name.startswith(UNET)], r"is missing \(\d+ such\)", id="unet"
+        ),
+    ],
+)
+def test_what_needs_no_network_is_seen_when_a_model_is_loaded(
+    painter: VisionLLMForConditionalGeneration,
+    tmp_path: Path,
+    change: Callable[[dict[str, Tensor]], Any],
+    message: str,
+):
+    save_model(painter, None, tmp_path / "model")
+    rewrite(tmp_path / "model", change)
+    with pytest.raises(ValueError, match=message):
+        load_model(tmp_path / "model")

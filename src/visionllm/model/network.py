@@ -52,6 +52,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
 
     Args:
         config: What the model is made of.
+        stored: Shapes of the weights that will be loaded, by name, if decoders may wait for their first use.
 
     Source: VisionLLM v2, arXiv:2406.08394, section 3.
     """
@@ -66,7 +67,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
     _supports_flash_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, config: VisionLLMConfig) -> None:
+    def __init__(self, config: VisionLLMConfig, stored: Mapping[str, torch.Size] | None = None) -> None:
         super().__init__(config)
         check_language_model(config.text_config)
         self.vision_encoder = AutoModel.from_config(config.vision_config)
@@ -74,7 +75,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         self.projector = build_projector(config)
         self.region_encoder = build_region_encoder(config)
         self.super_link = SuperLink(config)
-        self.decoders = build_decoders(config)
+        self.decoders = build_decoders(config, stored)
         self.post_init()
 
     @classmethod
@@ -400,7 +401,8 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             chosen = [i for i, place in enumerate(units) if place in given]
             aims = [given[units[i]] for i in chosen]
             images = ImageBatch.empty(self.device) if inputs.images is None else inputs.images
-            terms = self.decoder(name).loss(select_units(queries, chosen), images, aims, generator)
+            seen = images.seen_by(name)
+            terms = self.decoder(name).loss(select_units(queries, chosen), seen, aims, generator)
             losses |= {f"{name}/{term}": value for term, value in terms.items()}
         return losses
 
@@ -427,7 +429,7 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
             for option in dict.fromkeys(wished):
                 chosen = [i for i, wish in enumerate(wished) if wish == option]
                 part = select_units(given, chosen)
-                found |= zip(chosen, self.decoder(name).decode(part, images, option), strict=True)
+                found |= zip(chosen, self.decoder(name).decode(part, images.seen_by(name), option), strict=True)
             results[name] = [found[i] for i in range(len(rows))]
         return results
 

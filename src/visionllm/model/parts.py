@@ -3,9 +3,11 @@
 import importlib
 import inspect
 import pkgutil
+from collections.abc import Mapping
 from importlib.metadata import entry_points
 from typing import Any, get_type_hints
 
+import torch
 from torch import nn
 from transformers import PreTrainedConfig
 
@@ -15,6 +17,7 @@ from visionllm.config.strict import build
 from visionllm.decoders.base import Decoder
 from visionllm.nn.projector import Projector, ProjectorConfig
 from visionllm.nn.region_encoder import RegionEncoder, RegionEncoderConfig
+from visionllm.nn.waiting import shapes_within
 
 _REGISTERED: dict[str, type[Decoder[Any]]] = {}
 SCALED_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
@@ -73,8 +76,12 @@ def find_decoder(name: str) -> type[Decoder[Any]]:
     )
 
 
-def build_decoders(config: VisionLLMConfig) -> nn.ModuleDict:
+def build_decoders(config: VisionLLMConfig, stored: Mapping[str, torch.Size] | None = None) -> nn.ModuleDict:
     """Build every decoder that the configuration names.
+
+    Args:
+        config: Of the whole model.
+        stored: Shapes of the weights that a file holds, by their names in the model; see `Decoder.waits`.
 
     Raises:
         ValueError: If a decoder is unknown, or its configuration is.
@@ -83,7 +90,8 @@ def build_decoders(config: VisionLLMConfig) -> nn.ModuleDict:
     for name, raw in config.decoders.items():
         cls = find_decoder(name)
         settings = build(get_type_hints(cls.__init__)["config"], raw, f"config.decoders.{name}")
-        built[name] = cls(settings, query_width=config.text_config.hidden_size, quirks=config.quirks)
+        more = {"stored": shapes_within(stored or {}, f"decoders.{name}")} if cls.waits else {}
+        built[name] = cls(settings, query_width=config.text_config.hidden_size, quirks=config.quirks, **more)
     return nn.ModuleDict(built)
 
 

@@ -1,7 +1,7 @@
 """Rows of ids with their pictures and regions → `ModelInputs`."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from PIL import Image
@@ -13,7 +13,7 @@ from visionllm.processing.decoder_images import decoder_batch
 from visionllm.processing.regions import region_mask, split_mask
 from visionllm.processing.tiles import vision_pixels
 from visionllm.types import Mark, Picture, Region, Request
-from visionllm.types.tensors import ModelInputs
+from visionllm.types.tensors import ImageBatch, ModelInputs
 
 
 @dataclass(kw_only=True, eq=False)
@@ -149,7 +149,7 @@ def collate(
         splits=torch.tensor([len(p) for p in pixels]) if pixels else None,
         region_masks=region_masks,
         region_pictures=region_pictures,
-        images=decoder_batch(images, config.decoder) if images and config.decoder is not None else None,
+        images=_decoder_batch(images, config),
         labels=targets if labels else None,
         packed=packed,
     )
@@ -165,6 +165,14 @@ def _regions(rows: Sequence[Row], config: ProcessorConfig) -> tuple[Tensor | Non
             pictures.append(first + picture)
         first += len(row.pictures)
     return (torch.stack(masks), torch.tensor(pictures)) if masks else (None, None)
+
+
+def _decoder_batch(images: Sequence[Image.Image], config: ProcessorConfig) -> ImageBatch | None:
+    """Return the pictures as the decoders see them, and as single decoders do that see them another way."""
+    if not images or config.decoder is None:
+        return None
+    own = {name: decoder_batch(images, other) for name, other in config.decoder_by_name.items()}
+    return replace(decoder_batch(images, config.decoder), own=own)
 
 
 def _decoder_images(rows: Sequence[Row], config: ProcessorConfig) -> tuple[list[Image.Image], Tensor]:

@@ -33,6 +33,8 @@ class ProcessorConfig:
     Attributes:
         vision: Pictures for the vision encoder.
         decoder: Pictures for the decoders; None for a model that only talks.
+        decoder_by_name: Pictures for single decoders that see them another way, by decoder name; see
+            `DecoderImageConfig.published_pose`.
         template: How a conversation is written.
         prompts: Questions and answers of the known-class mode.
         tables: Super-link slots of each table, in the order of their rows.
@@ -50,6 +52,7 @@ class ProcessorConfig:
 
     vision: VisionImageConfig = field(default_factory=VisionImageConfig)
     decoder: DecoderImageConfig | None = field(default_factory=DecoderImageConfig)
+    decoder_by_name: Mapping[str, DecoderImageConfig] = field(default_factory=dict)
     template: ChatTemplate = TINY
     prompts: Prompts = field(default_factory=Prompts)
     tables: Mapping[str, int] = field(default_factory=lambda: dict(TABLES))
@@ -65,6 +68,10 @@ class ProcessorConfig:
         for name in ("tokens_per_split", "context_length", "classes_per_pass", "max_pictures"):
             if getattr(self, name) < 1:
                 raise ValueError(f"expected {name} of at least 1, got {getattr(self, name)}")
+        if self.decoder_by_name and self.decoder is None:
+            raise ValueError(f"expected decoder beside decoder_by_name, got None and {list(self.decoder_by_name)}")
+        if unknown := sorted(self.decoder_by_name.keys() - {route.decoder for route in self.routes}):
+            raise ValueError(f"expected decoders that routes open in decoder_by_name, got {unknown[0]!r}")
         for table, count in self.tables.items():
             if count < 1:
                 raise ValueError(f"expected at least 1 slot in table {table!r}, got {count}")
@@ -92,7 +99,7 @@ class ProcessorConfig:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return dict(value)
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

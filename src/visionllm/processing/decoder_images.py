@@ -54,6 +54,11 @@ class DecoderImageConfig:
         if min(self.std) <= 0:
             raise ValueError(f"expected std above 0, got {self.std}")
 
+    @classmethod
+    def published_pose(cls) -> "DecoderImageConfig":
+        """Return how the published pose estimator sees a picture; the defaults are the published detector's."""
+        return cls(antialias=True, rounding="truncate")
+
 
 def resized_hw(size_hw: tuple[int, int], config: DecoderImageConfig) -> tuple[int, int]:
     """Return (height, width) after resizing.

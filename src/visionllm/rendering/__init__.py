@@ -2,7 +2,7 @@
 
 from visionllm.rendering.answers import draw_answer, draw_results
 from visionllm.rendering.canvas import Canvas
-from visionllm.rendering.detections import draw_detections
+from visionllm.rendering.detections import draw_detections, instance_colours, paint_detections
 from visionllm.rendering.generated import draw_generated, paint_generated
 from visionllm.rendering.poses import draw_poses, paint_poses
 from visionllm.rendering.regions import draw_regions
@@ -17,6 +17,8 @@ __all__ = [
     "draw_poses",
     "draw_regions",
     "draw_results",
+    "instance_colours",
+    "paint_detections",
     "paint_generated",
     "paint_poses",
 ]

@@ -1,6 +1,7 @@
 """The tensors that travel between processing, model, super link and decoders."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import torch
@@ -10,6 +11,8 @@ from visionllm.types.routes import Route as Route
 
 
 def _moved(value: Any, device: torch.device | str) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _moved(item, device) for key, item in value.items()}
     return value.to(device) if isinstance(value, Tensor | Batch) else value
 
 
@@ -31,19 +34,26 @@ class ImageBatch(Batch):
         pixel_mask: bool[N, H, W]. True on real pixels.
         sizes_hw: int[N, 2]. (height, width) of each original picture, in pixels.
         resized_hw: int[N, 2]. (height, width) of each picture's real pixels in `pixel_values`.
+        own: The same pictures as single decoders see them instead, by decoder name.
     """
 
     pixel_values: Tensor
     pixel_mask: Tensor
     sizes_hw: Tensor
     resized_hw: Tensor
+    own: Mapping[str, "ImageBatch"] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.pixel_values)
 
+    def seen_by(self, decoder: str) -> "ImageBatch":
+        """Return the pictures as the decoder of a name sees them."""
+        return self.own.get(decoder, self)
+
     def select(self, index: Tensor) -> Self:
         """Return the pictures int[M] names, in its order; a picture may be named more than once."""
-        return replace(self, **{f.name: getattr(self, f.name)[index] for f in fields(self)})
+        chosen = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "own"}
+        return replace(self, **chosen, own={name: images.select(index) for name, images in self.own.items()})
 
     @classmethod
     def empty(cls, device: torch.device | str = "cpu") -> Self:

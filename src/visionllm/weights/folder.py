@@ -80,6 +80,8 @@ def load_model(
 ) -> VisionLLMForConditionalGeneration:
     """Read the model of a folder that `save_model` wrote, ready to answer.
 
+    Networks of diffusers wait for their first use; only then it is seen whether their weights fit.
+
     Args:
         path: The folder.
         device: Where it computes.
@@ -97,6 +99,7 @@ def load_model(
         loaded: Any = VisionLLMForConditionalGeneration.from_pretrained(
             str(path),
             config=config,
+            stored=_shapes(path),
             dtype=kind,
             local_files_only=True,
             use_safetensors=True,
@@ -138,6 +141,15 @@ def check_files(path: Path) -> None:
                     shard.keys()
             except SafetensorError as error:
                 raise ValueError(f"expected {file} to be a safetensors file: {error}") from error
+
+
+def _shapes(path: Path) -> dict[str, torch.Size]:
+    """Return the shape of every weight in a folder, which reads no weights."""
+    shapes: dict[str, torch.Size] = {}
+    for file in sorted(path.glob("*.safetensors")):
+        with safe_open(file, "pt") as shard:
+            shapes |= {name: torch.Size(shard.get_slice(name).get_shape()) for name in shard.keys()}  # noqa: SIM118
+    return shapes
 
 
 def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:

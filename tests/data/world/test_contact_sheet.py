@@ -14,3 +14,8 @@ def test_boxes_are_drawn_on_request():
     sheet = np.asarray(contact_sheet(seed, split="test", columns=1, rows=1, zoom=2, boxes=True))
     x0, y0, _, _ = draw_picture(seed, split="test").scene.objects[0].box
     assert (sheet[2 * y0, 2 * x0] == (255, 0, 255)).all()
+
+
+def test_pictures_of_version_two_are_shown_too():
+    sheet = np.asarray(contact_sheet(0, split="test", columns=1, rows=1, zoom=1, version=2, theme="figures"))
+    assert (sheet[:128, :128] == draw_picture(0, split="test", version=2, theme="figures").pixels).all()

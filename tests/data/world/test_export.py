@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,8 +11,8 @@ from pycocotools.coco import COCO
 
 from tests.data.world.scenes import picture_of, thing
 from visionllm.data.world.drawing import draw_picture
-from visionllm.data.world.export import conversation, export, region_entry
-from visionllm.data.world.scene import KINDS
+from visionllm.data.world.export import conversation, export, kinds_of, region_entry
+from visionllm.data.world.scene import KINDS, WorldFigure
 from visionllm.data.world.tasks import make_sample
 from visionllm.types import Box, Mask, Point, Polygon, Scribble
 
@@ -64,7 +65,7 @@ def test_a_conversation_shows_its_structure():
     star, fish = thing("small red solid star", (20, 20)), thing("small blue solid fish", (80, 20))
     sample = make_sample(picture_of(star, fish), "segment-several", 0)
     assert sample
-    entry = conversation(sample, "7", "images/7.png", [[1], [2]])
+    entry = conversation(sample, "7", ["images/7.png"], [[1], [2]])
     assert entry["conversations"][1]["value"] == "Here they are: <det>region1</det>[DET], <det>region2</det>[DET]."
     assert len(entry["regions"]) == 2
     assert entry["objects"] == [[1], [2]]
@@ -73,7 +74,7 @@ def test_a_conversation_shows_its_structure():
 def test_a_route_without_words_is_a_bare_token():
     sample = make_sample(picture_of(thing("small red solid star", (20, 20))), "refer-attribute", 0)
     assert sample
-    assert conversation(sample, "7", "7.png", [[1]])["conversations"][1]["value"] == "Here it is [GRD]."
+    assert conversation(sample, "7", ["7.png"], [[1]])["conversations"][1]["value"] == "Here it is [GRD]."
 
 
 @pytest.mark.parametrize(
@@ -123,3 +124,67 @@ def test_a_folder_that_is_there_is_not_touched(tmp_path: Path):
 def test_a_negative_count_is_refused(tmp_path: Path):
     with pytest.raises(ValueError, match="expected a count of at least 0, got -1"):
         export(tmp_path / "set", "train", 0, -1)
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    goal = tmp_path_factory.mktemp("world") / "people"
+    return export(goal, "test", 0, COUNT, version=2, theme="figures", questions=6)
+
+
+def test_pycocotools_opens_figures_with_their_keypoints(people: Path):
+    coco = COCO(str(people / "instances.json"))
+    found = 0
+    for number in range(COUNT):
+        scene = draw_picture(number, split="test", version=2, theme="figures").scene
+        annotations: list[Any] = list(coco.loadAnns(coco.getAnnIds(number + 1)))
+        assert [coco.loadCats(a["category_id"])[0]["name"] for a in annotations] == [t.kind for t in scene.things]
+        for annotation, shown in zip(annotations, scene.things, strict=True):
+            assert (coco.annToMask(annotation).astype(bool) == shown.mask).all()
+            assert ("keypoints" in annotation) == isinstance(shown, WorldFigure)
+            if isinstance(shown, WorldFigure):
+                found += 1
+                flat = np.array(annotation["keypoints"]).reshape(-1, 3)
+                assert (flat[:, 2] == shown.visibility).all()
+                assert annotation["num_keypoints"] == (shown.visibility > 0).sum()
+                labelled = shown.visibility > 0
+                np.testing.assert_allclose(flat[labelled, :2], shown.keypoints[labelled], atol=0.01)
+                assert not flat[~labelled].any()
+                category: Any = coco.loadCats(annotation["category_id"])[0]
+                assert len(flat) == len(category["keypoints"])
+    assert found > 3
+
+
+def test_spans_of_poses_name_their_figures_and_examples_their_own_pictures(people: Path):
+    entries = json.loads((people / "conversations.json").read_text())
+    kinds = {c["id"]: c["name"] for c in json.loads((people / "instances.json").read_text())["categories"]}
+    figures = {
+        a["id"]: kinds[a["category_id"]] for a in json.loads((people / "instances.json").read_text())["annotations"]
+    }
+    posed = [entry for entry in entries if entry["family"] in ("pose-person", "pose-dog", "pose-horse", "pose-bird")]
+    assert any(entry["objects"] and entry["objects"][0] for entry in posed)
+    for entry in posed:
+        assert {figures[i] for span in entry["objects"] for i in span} <= {entry["family"].removeprefix("pose-")}
+    examples = [entry for entry in entries if entry["family"] == "example-count"]
+    for entry in examples:
+        assert len(entry["image"]) == entry["conversations"][0]["value"].count("<image>\n") > 1
+        assert all((people / file).is_file() for file in entry["image"])
+    assert examples
+
+
+def test_pictures_that_answers_make_are_written(tmp_path: Path):
+    folder = export(tmp_path / "set", "test", 0, 3, ("draw-one", "edit-recolour"), version=2, theme="studio")
+    entries = json.loads((folder / "conversations.json").read_text())
+    assert {entry["family"] for entry in entries} == {"draw-one", "edit-recolour"}
+    for entry in entries:
+        answer, made = entry["conversations"][-1]["value"], entry.get("made", [])
+        assert len(made) == answer.count("[GEN]") + answer.count("[EDIT]")
+        assert all(Image.open(folder / file).size == (128, 128) for file in made)
+        assert ("image" in entry) == (entry["family"] == "edit-recolour")
+
+
+def test_kinds_of_version_one_keep_their_ids_in_version_two():
+    assert kinds_of(1) == KINDS
+    assert kinds_of(2)[: len(KINDS)] == KINDS
+    assert len(set(kinds_of(2))) == len(kinds_of(2))
+    assert {"person", "sign", "missing screw"} <= set(kinds_of(2))

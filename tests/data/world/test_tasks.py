@@ -7,7 +7,15 @@ import pytest
 
 from tests.data.world.scenes import drawn, picture_of, thing
 from visionllm.data.world.scene import COLOURS, KINDS
-from visionllm.data.world.tasks import FAMILIES, corpus_lines, make_sample, make_samples, phrasing_of
+from visionllm.data.world.tasks import (
+    FAMILIES,
+    corpus_lines,
+    families_about,
+    families_of,
+    make_sample,
+    make_samples,
+    phrasing_of,
+)
 from visionllm.data.world.words import plural
 
 OWED = (
@@ -86,3 +94,11 @@ def test_the_corpus_knows_every_word_of_the_world():
 def test_a_negative_corpus_is_refused():
     with pytest.raises(ValueError, match="expected a count of at least 0, got -1"):
         next(corpus_lines(0, -1))
+
+
+def test_families_about_a_theme_leave_out_those_of_other_themes():
+    assert families_about(1, "mixed") == tuple(FAMILIES)
+    assert families_about(2, "mixed") == tuple(families_of(2))
+    aerial = families_about(2, "aerial")
+    assert "aerial-detect" in aerial and "example-count" in aerial
+    assert not {"scan-detect", "pose-person", "draw-one", "read-sign"} & set(aerial)

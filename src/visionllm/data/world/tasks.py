@@ -42,6 +42,16 @@ def families_of(version: int) -> Mapping[str, Family]:
     return MappingProxyType({name: family for name, family in ALL_FAMILIES.items() if family.version == version})
 
 
+def families_about(version: int, theme: str) -> tuple[str, ...]:
+    """Return the names of families: all of a version, or of one theme those that were made for it or for the mixed one.
+
+    Raises:
+        ValueError: If there is no such version.
+    """
+    suiting = families_of(version).items()
+    return tuple(name for name, family in suiting if theme == "mixed" or family.theme in ("mixed", theme))
+
+
 ALL_FAMILIES: Mapping[str, Family] = _found()
 """Families of both versions."""
 FAMILIES: Mapping[str, Family] = families_of(1)

@@ -21,6 +21,8 @@ class Decoder(nn.Module, ABC, Generic[TargetT]):
     """
 
     routes: ClassVar[tuple[Route, ...]]
+    waits: ClassVar[bool] = False
+    """Whether the constructor takes `stored`, the shapes of weights in a file, so that parts wait for their use."""
 
     @abstractmethod
     def loss(

@@ -1,10 +1,11 @@
 """What the decoders share that make pictures: slots become the words of a diffusion model."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Generic, TypeVar
+from functools import partial
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 import torch.nn.functional as F
@@ -27,6 +28,7 @@ from visionllm.nn.diffusion import (
     remove_noise,
 )
 from visionllm.nn.mapper import QueryMapper
+from visionllm.nn.waiting import WaitingNetwork, shapes_within
 from visionllm.ops.draws import Draws
 from visionllm.types.generated import GeneratedImages
 from visionllm.types.requests import Options
@@ -62,15 +64,20 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
     Args:
         config: Sizes and choices.
         query_width: Width of the super-link queries.
+        stored: Shapes of the weights that a file holds, by their names here. U-Net and VAE of such weights wait for
+            their first use, and diffusers with them; else both are built at once.
 
     Raises:
-        ImportError: If diffusers is not installed.
+        ImportError: If diffusers is needed and not installed.
         ValueError: If diffusers does not know a setting.
 
     Source: VisionLLM v2, arXiv:2406.08394, section 3.2; latent diffusion, arXiv:2112.10752.
     """
 
-    def __init__(self, config: ConfigT, query_width: int) -> None:
+    waits: ClassVar[bool] = True
+    schedule: NoiseSchedule
+
+    def __init__(self, config: ConfigT, query_width: int, stored: Mapping[str, torch.Size] | None = None) -> None:
         super().__init__()
         self.config = config
         self.mapper = QueryMapper(
@@ -86,9 +93,29 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         self.empty_words = None
         if self.text_encoder is None:
             self.empty_words = nn.Parameter(nn.init.normal_(torch.empty(1, config.tokens, config.width), std=0.02))
-        self.unet, self.vae = build_unet(config), build_vae(config)
-        self.schedule = NoiseSchedule(config.schedule)
+        unet, vae = (shapes_within(stored or {}, part) for part in ("unet", "vae"))
+        self.unet: nn.Module = WaitingNetwork(unet) if unet else build_unet(config)
+        self.vae: nn.Module = WaitingNetwork(vae) if vae else build_vae(config)
+        self.awake = False
+        if not (unet or vae):
+            self.wake()
         self.freeze()
+
+    def wake(self) -> None:
+        """Build what waits for its first use: whoever computes calls this before.
+
+        Raises:
+            ImportError: If diffusers is not installed.
+            ValueError: If diffusers does not know a setting, or weights do not fit their network.
+        """
+        if self.awake:
+            return
+        if isinstance(self.unet, WaitingNetwork):
+            self.unet = self.unet.build(partial(build_unet, self.config), "unet")
+        if isinstance(self.vae, WaitingNetwork):
+            self.vae = self.vae.build(partial(build_vae, self.config), "vae")
+        self.schedule = NoiseSchedule(self.config.schedule)
+        self.awake = True
 
     def freeze(self) -> None:
         """Switch learning off for the parameters that `frozen` names."""
@@ -143,6 +170,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         Raises:
             ValueError: If pictures are missing, or of sizes that differ or that the VAE cannot take.
         """
+        self.wake()
         draws = draws or Draws()
         pixels = self._target_pixels(queries, targets)
         states = self.mapped(queries)
@@ -164,6 +192,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             context: Returns float[M, C, h, w], what the U-Net sees beside the latents, for numbers float[M] in [0, 1)
                 that decide what is dropped.
         """
+        self.wake()
         noise = draws.normal(tuple(latents.shape), self.device).to(self.dtype)
         timesteps = draws.integers(self.schedule.steps, tuple(latents.shape[:1]), self.device)
         rate = self.config.drop_rate
@@ -233,6 +262,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         """
         if not len(queries):
             return []
+        self.wake()
         if options.size_hw is not None:
             self.config.check_picture(options.size_hw)
         states = self.mapped(queries)
@@ -282,6 +312,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         Returns:
             float[M, 3, H, W] in [0, 1].
         """
+        self.wake()
         config = self.config
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if noise is None:

@@ -1,6 +1,7 @@
 """The editing decoder: query groups and a picture to an edited picture."""
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import torch
@@ -27,6 +28,7 @@ class EditingDecoder(DiffusionDecoder[EditingConfig]):
         config: Sizes and choices.
         query_width: Width of the super-link queries.
         quirks: Published faults to reproduce; there are none here.
+        stored: Shapes of the weights that a file holds; see `DiffusionDecoder`.
 
     Differs: the whole picture is edited, at its own ratio, because a user's picture is seldom square; the published
     code cuts out the square in the middle.
@@ -36,8 +38,14 @@ class EditingDecoder(DiffusionDecoder[EditingConfig]):
 
     routes: ClassVar[tuple[Route, ...]] = (Route(token="[EDIT]", table="edit", decoder="editing"),)
 
-    def __init__(self, config: EditingConfig, query_width: int, quirks: Quirks | None = None) -> None:
-        super().__init__(config, query_width)
+    def __init__(
+        self,
+        config: EditingConfig,
+        query_width: int,
+        quirks: Quirks | None = None,
+        stored: Mapping[str, torch.Size] | None = None,
+    ) -> None:
+        super().__init__(config, query_width, stored)
 
     def _guides(self, states: Tensor, context: Tensor, options: Options) -> list[Guide]:
         """Return how the U-Net looks at the pictures: with neither words nor picture, with the picture, with both."""

@@ -1,5 +1,6 @@
 """The generation decoder: query groups to new pictures."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import torch
@@ -21,14 +22,21 @@ class GenerationDecoder(DiffusionDecoder[DiffusionConfig]):
         config: Sizes and choices.
         query_width: Width of the super-link queries.
         quirks: Published faults to reproduce; there are none here.
+        stored: Shapes of the weights that a file holds; see `DiffusionDecoder`.
 
     Source: VisionLLM v2, arXiv:2406.08394, section 3.2; latent diffusion, arXiv:2112.10752.
     """
 
     routes: ClassVar[tuple[Route, ...]] = (Route(token="[GEN]", table="gen", decoder="generation", picture=False),)
 
-    def __init__(self, config: DiffusionConfig, query_width: int, quirks: Quirks | None = None) -> None:
-        super().__init__(config, query_width)
+    def __init__(
+        self,
+        config: DiffusionConfig,
+        query_width: int,
+        quirks: Quirks | None = None,
+        stored: Mapping[str, torch.Size] | None = None,
+    ) -> None:
+        super().__init__(config, query_width, stored)
 
     def _guides(self, states: Tensor, context: Tensor, options: Options) -> list[Guide]:
         """Return how the U-Net looks at the pictures, with and without words."""
