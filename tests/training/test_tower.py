@@ -1,5 +1,6 @@
 """Every cell is told what covers it."""
 
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,8 @@ import torch
 from transformers import ResNetBackbone, ResNetConfig
 
 from visionllm.data.world import KINDS, draw_picture
-from visionllm.data.world.signs import WORDS as SIGN_WORDS
 from visionllm.training.pictures import FIRST, Pictures
-from visionllm.training.tower import HEADS, IGNORED, DenseTower, TowerObjective, dense_targets
+from visionllm.training.tower import HEADS, IGNORED, WIDE_HEADS, DenseTower, TowerObjective, dense_targets
 from visionllm.training.vocabulary import THINGS
 
 SIZES = {"side": 64, "strides": (8, 16), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
@@ -100,20 +100,20 @@ def test_cells_of_version_two_name_everything_that_is_there(theme):
     named = {THINGS[k - 1] for k in np.unique(target["kind"]) if k > 0}
     assert named <= {thing.kind for thing in picture.scene.things}
     assert named
-    assert target["words"].shape == (len(SIGN_WORDS), 16, 16)
+    assert target["letter"].shape == (16, 16)
 
 
-def test_cells_of_a_sign_say_its_words_and_no_other_cell_does():
-    picture = next(
-        p
-        for p in (draw_picture(i, version=2, theme="signs", photos=False) for i in range(50))
-        if len(p.scene.signs) == 1
-    )
+def test_cells_of_a_sign_say_its_letters_and_no_other_cell_does():
+    drawn = (draw_picture(i, version=2, theme="signs", photos=False, vary_size=False) for i in range(50))
+    picture = next(p for p in drawn if len(p.scene.signs) == 1 and len(p.scene.things) == 1)
+    sign = picture.scene.signs[0]
     (target,) = dense_targets(picture, 128, (8,), wide=True)
-    signs = target["kind"] == THINGS.index("sign") + 1
-    np.testing.assert_array_equal(~np.isnan(target["words"][0]), signs)
-    said = {word for word, read in zip(SIGN_WORDS, target["words"][:, signs].T[0], strict=True) if read}
-    assert said == set(picture.scene.signs[0].text.lower().split())
+    rows, columns = np.nonzero(target["letter"] != IGNORED)
+    assert len(rows)
+    assert (target["kind"][rows, columns] != 0).all()
+    for row, column in zip(rows, columns, strict=True):
+        near = [letter.lower() for letter, x, y in sign.letters if (x // 8, y // 8) == (column, row)]
+        assert ascii_lowercase[target["letter"][row, column]] in near
 
 
 def test_a_wide_tower_learns_kinds_and_words_of_both_versions():
@@ -121,7 +121,7 @@ def test_a_wide_tower_learns_kinds_and_words_of_both_versions():
     objective = TowerObjective(pictures=4, drawn=drawn, **SIZES)
     module = tower(wide=True)
     losses = objective.losses(module, objective.batch(0))
-    assert set(losses) == {*HEADS, "box", "words"}
+    assert set(losses) == {*WIDE_HEADS, "box"}
     assert all(loss.isfinite() for loss in losses.values())
     torch.stack(list(losses.values())).sum().backward()
-    assert "words@8" in objective.scores(module.eval(), pictures=4)
+    assert "letter@8" in objective.scores(module.eval(), pictures=4)

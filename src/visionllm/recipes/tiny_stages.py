@@ -67,7 +67,7 @@ STAGES: tuple[Stage, ...] = (
         decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "tower:encoder"},
     ),
     Stage(
-        name="vae", objective="vae", seed=5, steps=7000, pictures=6, rates={"*": 2e-3}, decay=0.0, ema=0.995,
+        name="vae", objective="vae", seed=5, steps=4500, pictures=6, rates={"*": 2e-3}, decay=0.0, ema=0.995,
         clip=1.0, warmup=0.03,
     ),
     Stage(

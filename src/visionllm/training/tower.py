@@ -4,7 +4,8 @@ A small encoder learns to recognise by being told, for every cell of its feature
 of the object there and where its box lies. The heads are thrown away afterwards; the encoder is what the recipe keeps.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from string import ascii_lowercase
 from typing import Any
 
 import numpy as np
@@ -15,14 +16,19 @@ from PIL import Image
 from torch import Tensor, nn
 
 from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldPicture, WorldSign, WorldThing
-from visionllm.data.world.signs import WORDS as SIGN_WORDS
 from visionllm.training.picture_cells import cell_owners, owner_map, squared
 from visionllm.training.pictures import Pictures
 from visionllm.training.vocabulary import ALL_COLOURS, THINGS
 
 HEADS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "colour": COLOURS, "fill": FILLS, "size": SIZES}
-WIDE_HEADS: Mapping[str, tuple[str, ...]] = {"kind": THINGS, "colour": ALL_COLOURS, "fill": FILLS, "size": SIZES}
-"""What is read of pictures of version 2; beside these, cells of signs read all words of the sign."""
+WIDE_HEADS: Mapping[str, tuple[str, ...]] = {
+    "kind": THINGS,
+    "colour": ALL_COLOURS,
+    "fill": FILLS,
+    "size": SIZES,
+    "letter": tuple(ascii_lowercase),
+}
+"""What is read of pictures of version 2; cells of signs read the letter that stands there."""
 IGNORED = -100
 
 
@@ -39,7 +45,6 @@ class DenseTower(nn.Module):
         super().__init__()
         self.encoder = encoder
         sizes = {name: len(words) + (name == "kind") for name, words in (WIDE_HEADS if wide else HEADS).items()}
-        sizes |= {"words": len(SIGN_WORDS)} if wide else {}
         self.names, self.widths = list(sizes), list(sizes.values())
         self.heads = nn.ModuleList(nn.Conv2d(c, sum(self.widths) + 4, 1) for c in channels)
 
@@ -60,8 +65,7 @@ def dense_targets(
 
     Kind is 0 for background and k + 1 for the k-th kind; the other readings and `box` (left, top, right, bottom
     distances from the cell's centre as shares of the side) count only on cells of a thing that has them; ignored cells
-    are −100, or NaN in `box`. With `wide`, for pictures of version 2, `words` is float[words, h, w]: 1 for each
-    word of the sign there, NaN where there is none.
+    are −100, or NaN in `box`.
     """
     things, heads = picture.scene.things, WIDE_HEADS if wide else HEADS
     height, width = picture.scene.size_hw
@@ -70,7 +74,11 @@ def dense_targets(
     shift = np.array([(longer - width) // 2, (longer - height) // 2] * 2)
     boxes = np.array([(np.array(o.box) + shift) / longer for o in things], np.float32).reshape(-1, 4)
     codes = {name: np.array([_code(o, name, words) for o in things], np.int64) for name, words in heads.items()}
-    spelled = np.array([_spelled(thing) for thing in things], np.float32).reshape(-1, len(SIGN_WORDS))
+    letters = [
+        (letter.lower(), (x + shift[0]) / longer * side, (y + shift[1]) / longer * side)
+        for sign in (picture.scene.signs if wide else ())
+        for letter, x, y in sign.letters
+    ]
     targets = []
     for stride in strides:
         cells = cell_owners(owners, len(things), stride)
@@ -88,8 +96,7 @@ def dense_targets(
         edges = np.stack([x - corners[..., 0], y - corners[..., 1], corners[..., 2] - x, corners[..., 3] - y])
         target["box"] = np.where(thing, edges, np.float32("nan")).astype(np.float32)
         if wide:
-            read = spelled[index] if len(things) else np.zeros((*index.shape, len(SIGN_WORDS)), np.float32)
-            target["words"] = np.where(thing[..., None], read, np.float32("nan")).transpose(2, 0, 1)
+            target["letter"] = _letter_cells(letters, owners, things, stride)
         targets.append(target)
     return targets
 
@@ -100,12 +107,30 @@ def _code(thing: WorldThing, name: str, words: tuple[str, ...]) -> int:
     return words.index(said) if said else IGNORED
 
 
-def _spelled(thing: WorldThing) -> NDArray[np.float32]:
-    """Return float32[words]: 1 for the words on a sign, NaN for everything else."""
-    if not isinstance(thing, WorldSign):
-        return np.full(len(SIGN_WORDS), np.nan, np.float32)
-    written = thing.text.lower().split()
-    return np.array([word in written for word in SIGN_WORDS], np.float32)
+def _letter_cells(
+    letters: Sequence[tuple[str, float, float]],
+    owners: NDArray[np.uint8],
+    things: Sequence[WorldThing],
+    stride: int,
+) -> NDArray[np.int64]:
+    """Return int64[h, w]: the letter whose middle lies in a cell, the nearest to its centre of several.
+
+    Letters that something else covers don't count.
+    """
+    side = owners.shape[0] // stride
+    cells = np.full((side, side), IGNORED, np.int64)
+    nearest = np.full((side, side), np.inf)
+    for letter, x, y in letters:
+        column, row = int(x // stride), int(y // stride)
+        if not (0 <= column < side and 0 <= row < side):
+            continue
+        owner = int(owners[int(y), int(x)])
+        if not owner or not isinstance(things[owner - 1], WorldSign):
+            continue
+        distance = (x / stride - column - 0.5) ** 2 + (y / stride - row - 0.5) ** 2
+        if distance < nearest[row, column]:
+            nearest[row, column], cells[row, column] = distance, ascii_lowercase.index(letter)
+    return cells
 
 
 class TowerObjective:
@@ -156,10 +181,11 @@ class TowerObjective:
         """Return one loss per reading, averaged over the maps: objects and background weigh the same."""
         pixels, levels = batch
         readings = module(pixels.contiguous(memory_format=torch.channels_last))
-        losses: dict[str, list[Tensor]] = {name: [] for name in (*HEADS, "box")}
+        heads = WIDE_HEADS if self.wide else HEADS
+        losses: dict[str, list[Tensor]] = {name: [] for name in (*heads, "box")}
         for reading, target in zip(readings, levels, strict=True):
             thing = target["kind"] > 0
-            for name in HEADS:
+            for name in heads:
                 each = F.cross_entropy(reading[name], target[name], ignore_index=IGNORED, reduction="none")
                 known = thing & (target[name] != IGNORED)
                 loss = each[known].sum() / known.sum().clamp(min=1)
@@ -169,8 +195,6 @@ class TowerObjective:
                 losses[name].append(loss if name == "kind" else 0.5 * loss)
             where = thing[:, None].expand_as(reading["box"])
             losses["box"].append(5 * F.l1_loss(reading["box"][where], target["box"][where]))
-            if "words" in target:
-                losses.setdefault("words", []).append(0.5 * _words_loss(reading["words"], target["words"]))
         return {name: torch.stack(values).mean() for name, values in losses.items()}
 
     @torch.no_grad()
@@ -181,34 +205,14 @@ class TowerObjective:
             pixels, levels = self._batch("validation", first)
             for level, (reading, target) in enumerate(zip(module(pixels), levels, strict=True)):
                 thing = target["kind"] > 0
-                right_of = {name: reading[name].argmax(1) == target[name] for name in HEADS}
+                right_of = {
+                    name: reading[name].argmax(1) == target[name] for name in (WIDE_HEADS if self.wide else HEADS)
+                }
                 hits = {name: hit[thing & (target[name] != IGNORED)] for name, hit in right_of.items()}
                 both = thing & (target["colour"] != IGNORED)
                 hits["kind+colour"] = (right_of["kind"] & right_of["colour"])[both]
-                if "words" in target:
-                    hits["words"] = _words_right(reading["words"], target["words"])
                 for name, hit in hits.items():
                     tally = right.setdefault(f"{name}@{self.strides[level]}", [0, 0])
                     tally[0] += int(hit.sum())
                     tally[1] += hit.numel()
         return {name: hit / max(total, 1) for name, (hit, total) in right.items()}
-
-
-def _words_loss(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Return the loss of the words on signs, float[B, words, h, w], where NaN is no sign."""
-    signs = ~wanted[:, 0].isnan()
-    if not signs.any():
-        return logits.sum() * 0
-    rows = wanted.movedim(1, -1)[signs]
-    each = F.binary_cross_entropy_with_logits(logits.movedim(1, -1)[signs], rows, reduction="none")
-    # one to three of many words are there: those weigh as much as the others together
-    return (each * rows).sum() / rows.sum().clamp(min=1) + (each * (1 - rows)).sum(1).mean()
-
-
-def _words_right(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Tell for each cell of a sign whether its highest words are those that it says."""
-    signs = ~wanted[:, 0].isnan()
-    rows, said = wanted.movedim(1, -1)[signs].bool(), logits.movedim(1, -1)[signs]
-    counts = rows.sum(1)
-    ranks = said.argsort(1, descending=True).argsort(1)
-    return ((ranks < counts[:, None]) == rows).all(1)

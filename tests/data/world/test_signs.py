@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 
+from visionllm.data.world import draw_picture
 from visionllm.data.world.palette import contrast
 from visionllm.data.world.signs import BOARDS, SHAPES, WORDS, draw_sign, sample_sign, sample_words
 from visionllm.data.world.splits import picture_dice
 from visionllm.data.world.stacking import covered
+from visionllm.data.world.staging.items import SignItem
 
 
 def test_signs_say_one_to_three_different_words():
@@ -60,3 +62,21 @@ def test_ink_lies_on_the_board_only():
         )
         assert ink.sum() > 40
         assert (np.asarray(layers.silhouette)[ink] > 100).mean() > 0.99
+
+
+def test_letters_are_where_the_ink_is():
+    for seed in range(12):
+        picture = draw_picture(seed, version=2, theme="signs", photos=False)
+        for sign in picture.scene.signs:
+            assert "".join(letter for letter, _, _ in sign.letters) == sign.text.replace(" ", "")
+            x0, y0, x1, y1 = sign.box
+            if sign.visible > 0.99:
+                assert all(x0 < x < x1 and y0 < y < y1 for _, x, y in sign.letters)
+        for item in picture.stage.items:
+            if isinstance(item, SignItem):
+                pixels = np.asarray(item.layers.colours, np.int64)
+                ink = np.abs(pixels - np.array(item.plan.ink)).sum(2) < 120
+                for letter, x, y in item.layers.letters:
+                    reach = round(item.plan.letters)
+                    near = ink[int(y) - reach : int(y) + reach, int(x) - reach // 2 : int(x) + reach // 2 + 1]
+                    assert near.any(), letter

@@ -100,9 +100,15 @@ class WorldFigure(WorldThing):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class WorldSign(WorldThing):
-    """A board with words on it; the colour is that of the board."""
+    """A board with words on it; the colour is that of the board.
+
+    Attributes:
+        text: What it says.
+        letters: Each letter with its middle (x, y) in pixels, whether it can be seen or not.
+    """
 
     text: str
+    letters: tuple[tuple[str, float, float], ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -3,6 +3,8 @@
 Letters are bit-equal for a Pillow release, whose wheels hold both the font and the library that draws it.
 """
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,12 +52,17 @@ class SignPlan:
     lines: tuple[str, ...]
 
 
+Letter = tuple[str, float, float]
+"""A letter, and the middle of it: (x, y) in pixels."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class SignLayers:
-    """A painted sign: RGB colours and a greyscale silhouette at twice the canvas resolution."""
+    """A painted sign at twice the canvas resolution: RGB colours, a greyscale silhouette, and where its letters are."""
 
     colours: Image.Image
     silhouette: Image.Image
+    letters: tuple[Letter, ...]
 
 
 def sample_words(dice: Dice) -> tuple[str, ...]:
@@ -118,14 +125,38 @@ def draw_sign(plan: SignPlan) -> SignLayers:
     colours = Image.new("RGB", cover.size, plan.board)
     _board(plan, ImageDraw.Draw(cover), ImageDraw.Draw(colours), (side_x, side_y), tip, leg)
     pencil = ImageDraw.Draw(colours)
+    letters: list[Letter] = []
     top = (side_y - height) / 2
     for number, (line, box) in enumerate(zip(plan.lines, boxes, strict=True)):
         x = (side_x - (box[2] - box[0])) / 2 - box[0]
         y = top + number * step - font.getbbox("H")[1]
         pencil.text((round(x), round(y)), line, fill=plan.ink, font=font)
+        for place, letter in enumerate(line):
+            before, behind = font.getlength(line[:place]), font.getlength(line[: place + 1])
+            letters.append(
+                (letter, round(x) + (before + behind) / 2, top + number * step + 0.39 * plan.letters * SCALE)
+            )
     turn = Image.Resampling.BILINEAR
-    colours = colours.rotate(plan.angle, turn, expand=True, fillcolor=plan.board)
-    return SignLayers(colours=colours, silhouette=cover.rotate(plan.angle, turn, expand=True))
+    turned = colours.rotate(plan.angle, turn, expand=True, fillcolor=plan.board)
+    return SignLayers(
+        colours=turned,
+        silhouette=cover.rotate(plan.angle, turn, expand=True),
+        letters=_turned([letter for letter in letters if letter[0] != " "], plan.angle, colours.size, turned.size),
+    )
+
+
+def _turned(
+    letters: Sequence[Letter], angle: float, size: tuple[int, int], turned: tuple[int, int]
+) -> tuple[Letter, ...]:
+    """Return where letters are after a picture was turned about its middle, counter-clockwise as seen, by degrees."""
+    cosine, sine = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    found = []
+    for letter, x, y in letters:
+        right, down = x - size[0] / 2, y - size[1] / 2
+        found.append(
+            (letter, turned[0] / 2 + right * cosine + down * sine, turned[1] / 2 - right * sine + down * cosine)
+        )
+    return tuple(found)
 
 
 def _board(

@@ -300,6 +300,9 @@ class SignItem(Item):
             colour=self.plan.colour,
             rgb=self.plan.board,
             text=self.plan.text,
+            letters=tuple(
+                (letter, self.corner[0] + x / SCALE, self.corner[1] + y / SCALE) for letter, x, y in self.layers.letters
+            ),
             depth=depth,
             mask=mask,
             box=box_of(mask),
