@@ -59,7 +59,7 @@ class DetectBenchmark(WorldBenchmark):
         yield from by_picture((*known, *map(self.ask, _FREE if self.setting.free else ())))
 
     def _kinds(self) -> Iterator[Question]:
-        for index in range(self.setting.pictures):
+        for index in self.setting.asked_about("kinds"):
             scene = self.setting.picture(index).scene
             truth = truth_of([Phrase(kind=kind).among(scene.objects) for kind in KINDS], scene.size_hw)
             known = _Known(picture=index, table="detect", truth=truth)
@@ -67,7 +67,7 @@ class DetectBenchmark(WorldBenchmark):
             yield Question(picture=index, sort="kinds", call=call, truth=known)
 
     def _phrases(self) -> Iterator[Question]:
-        for index in range(self.setting.pictures):
+        for index in self.setting.asked_about("attribute prompts"):
             desk = self.setting.desk(index, "attribute prompts")
             absent = desk.absent(desk.dice.choose(NAMED))
             phrases = [*named_phrases(desk, 1), *([absent] if absent else [])]
