@@ -3,8 +3,8 @@
 visionllm eval world --split test --seed 1 --pictures 60 --json scores.json
 python docs/score_table.py scores.json
 
-Scores of version 2, from `visionllm eval world --version 2 --json second.json`, fill a table of their own, with a row for
-whatever was measured.
+Scores of version 2, from `visionllm eval world --version 2 --json second.json`, fill a table of their own, with a row
+for whatever was measured.
 """
 
 import json

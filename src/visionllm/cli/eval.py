@@ -24,8 +24,8 @@ def world(
     group: Annotated[
         list[str] | None,
         typer.Option(
-            help="What to score. Version 1: talk, region, detect, segment, refer, point, routing, together. "
-            "Version 2: pose, whole, read, example, draw, edit, ceiling, domain, routing-2. All of a version unless named."
+            help="Groups. Version 1: talk, region, detect, segment, refer, point, routing, together. "
+            "Version 2: pose, whole, read, example, draw, edit, ceiling, domain, routing-2. By default all of one."
         ),
     ] = None,
     version: Annotated[

@@ -221,8 +221,8 @@ class Asked:
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """(height, width) of the picture."""
-        width, height = self.sample.request.pictures[0].size
+        """(height, width) of the picture that is asked about, which stands behind those of examples."""
+        width, height = self.sample.request.pictures[-1].size
         return height, width
 
     def found_in(self, answer: Answer) -> Detections:

@@ -105,7 +105,7 @@ class VisionLLM:
     @property
     def decoders(self) -> tuple[str, ...]:
         """Names of the task decoders that the network has, such as `"pose"`."""
-        return tuple(self.model.decoders)
+        return tuple(name for name, _ in self.model.decoders.items())
 
     def ask(
         self,
