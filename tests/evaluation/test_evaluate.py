@@ -6,7 +6,9 @@ import pytest
 
 from visionllm.evaluation import evaluate_quick, evaluate_world, world_benchmarks
 from visionllm.evaluation.evaluate import chosen_benchmarks
-from visionllm.evaluation.targets import FIRST
+from visionllm.evaluation.targets import WANTED
+from visionllm.evaluation.world import WorldSetting
+from visionllm.types import Answer
 
 ASIDE = ("majority", "margin", "weakest_margin", "questions", "false_positives_known")
 REFUSALS = ("refusal_free", "refusal_known", "giou_free", "giou_known")
@@ -34,7 +36,9 @@ def test_intervals_of_an_oracle_are_points(report):
 
 
 def test_an_oracle_reaches_every_target(report):
-    names = {t: {t.score, f"{t.score}_known", f"{t.score}_free"} & set(report.scores[t.family]) for t in FIRST}
+    targets = [t for t in WANTED if t.family in report.scores]
+    assert len(targets) == 21
+    names = {t: {t.score, f"{t.score}_known", f"{t.score}_free"} & set(report.scores[t.family]) for t in targets}
     assert all(names.values())
     missed = [t for t, found in names.items() if not all(t.met(report.value(t.family, n)) for n in found)]
     assert [t for t in missed if t.score != "weakest_margin"] == []
@@ -89,8 +93,45 @@ def test_scores_beside_training_come_from_validation_pictures_without_intervals(
     assert scores["detect/box_ap_known"] == pytest.approx(1.0)
 
 
+FIRST = {"talk", "region", "detect", "segment", "refer", "point", "routing", "together"}
+SECOND = {"pose", "whole", "read", "example", "draw", "edit", "ceiling", "domain", "routing-2"}
+
+
 def test_the_groups_are_those_of_the_world_and_what_spans_them():
-    assert {"talk", "region", "detect", "segment", "refer", "point", "routing", "together"} == set(world_benchmarks())
+    assert set(world_benchmarks(1)) == FIRST
+    assert set(world_benchmarks(2)) == SECOND
+    assert set(world_benchmarks()) == FIRST | SECOND
+
+
+def test_version_1_is_chosen_unless_a_group_or_the_version_says_otherwise():
+    assert {b.group for b in chosen_benchmarks()} == FIRST
+    assert {b.group for b in chosen_benchmarks(version=2)} == SECOND
+    assert [b.group for b in chosen_benchmarks(["pose", "talk"])] == ["talk", "pose"]
+
+
+def test_a_group_of_another_version_is_refused():
+    with pytest.raises(ValueError, match=r"expected groups out of .*, got pose"):
+        chosen_benchmarks(["pose"], 1)
+    with pytest.raises(ValueError, match="expected one of the versions 1, 2, got 3"):
+        chosen_benchmarks(version=3)
+
+
+def test_what_needs_a_decoder_that_is_not_there_is_skipped_with_a_reason():
+    class Mute:
+        decoders = ("detection",)
+
+        def answer(self, requests, *, batch_size=8):
+            return [Answer(text="") for _ in requests]
+
+    report = evaluate_world(Mute(), groups=["pose", "talk"], pictures=1, mode="free", draws=0)
+    assert report.skipped == {"pose": "the model has no decoder for pose"}
+    assert "talk" in report.scores and "pose-person" not in report.scores
+
+
+def test_every_target_of_version_2_is_scored():
+    names = {t.family for t in WANTED}
+    scored = {family for kind in world_benchmarks().values() for family in kind(WorldSetting(pictures=1)).compute()}
+    assert names <= scored
 
 
 def test_unknown_groups_are_refused():

@@ -98,10 +98,10 @@ def test_the_table_shows_both_modes_side_by_side_with_targets_and_ticks():
     lines = [line.split("│")[1:-1] for line in drawn(score_table(report())).splitlines() if line.startswith("│")]
     rows = [[cell.strip() for cell in line] for line in lines]
     assert rows == [
-        ["talk", "exact", "", "0.800 (0.700 to 0.900) ✓", "", "≥ 0.75"],
+        ["talk", "exact", "", "0.800 (0.700 to 0.900) ✗", "", "≥ 0.85"],
         ["count", "exact", "", "0.500", "0.300", ""],
-        ["detect", "box_ap", "0.600 ✓", "0.250 ✗", "", "≥ 0.60"],
-        ["absent", "false_positives", "– ✗", "", "", "≤ 0.30"],
+        ["detect", "box_ap", "0.600 ✗", "0.250 ✗", "", "≥ 0.68"],
+        ["absent", "false_positives", "– ✗", "", "", "≤ 0.15"],
     ]
 
 
@@ -113,5 +113,5 @@ def test_the_table_names_how_the_scores_came_about():
 def test_the_relative_table_has_one_line_a_split():
     text = drawn(relative_table([report(), report("crowded", talk=0.4, ap=None)]))
     assert [line.split("│")[1:-1] for line in text.splitlines() if "crowded" in line] == [
-        [" crowded ", " 0.500 ", "      – "]
+        [" crowded ", " 0.500 ✗ ", "     – ✗ "]
     ]

@@ -1,21 +1,30 @@
 """The contract of a benchmark: questions for the predictor, the truth beside each, and scores at the end."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
 from PIL import Image
 
 from visionllm.evaluation.intervals import Score
-from visionllm.types import Answer, Detections, Options, Region, Request
+from visionllm.types import Answer, Detections, GeneratedImages, Options, Poses, Region, Request
 
 Scores = Mapping[str, Mapping[str, Score]]
 """Scores by name, by task family."""
 
 
+# Everything that was found comes back, so that a score below any threshold still counts in a ranking.
+EVERYTHING = Options(threshold=0.0)
+
+
 class Predictor(Protocol):
     """The part of `visionllm.VisionLLM` that benchmarks use."""
+
+    @property
+    def decoders(self) -> Collection[str]:
+        """Names of the task decoders it has, such as `"pose"`."""
+        ...
 
     def answer(self, requests: Sequence[Request], *, batch_size: int = 8) -> list[Answer]:
         """Answer freely, in order."""
@@ -43,6 +52,29 @@ class Predictor(Protocol):
         """Segment what is pointed at, one instance a region."""
         ...
 
+    def pose(
+        self,
+        image: Image.Image,
+        classes: Sequence[str],
+        keypoints: Sequence[str] | None = None,
+        *,
+        options: Options | None = None,
+    ) -> Poses:
+        """Find known classes with their keypoints."""
+        ...
+
+    def generate(self, caption: str, *, options: Options | None = None) -> GeneratedImages:
+        """Make a new picture."""
+        ...
+
+    def edit(self, image: Image.Image, wish: str, *, options: Options | None = None) -> GeneratedImages:
+        """Make a changed copy of a picture."""
+        ...
+
+    def reconstruct(self, image: Image.Image) -> Image.Image:
+        """Send a picture through the VAE of the generation decoder, at the size of the pictures that it makes."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Ask:
@@ -58,6 +90,7 @@ class Detect:
     image: Image.Image
     classes: tuple[str, ...]
     masks: bool = False
+    options: Options = EVERYTHING
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +110,39 @@ class SegmentRegions:
     regions: tuple[Region, ...]
 
 
-Call = Ask | Detect | Refer | SegmentRegions
+@dataclass(frozen=True, eq=False)
+class FindPoses:
+    """Known-class mode: objects of every class with all the keypoints that the classes have by themselves."""
+
+    image: Image.Image
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """Known-class mode: a new picture."""
+
+    caption: str
+    options: Options
+
+
+@dataclass(frozen=True, eq=False)
+class Edit:
+    """Known-class mode: a changed copy of a picture."""
+
+    image: Image.Image
+    wish: str
+    options: Options
+
+
+@dataclass(frozen=True, eq=False)
+class Reconstruct:
+    """A picture, through the VAE of the generation decoder and back."""
+
+    image: Image.Image
+
+
+Call = Ask | Detect | Refer | SegmentRegions | FindPoses | Draw | Edit | Reconstruct
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -115,18 +180,14 @@ class Benchmark(ABC):
 
     @abstractmethod
     def update(self, truth: Any, result: Any) -> None:
-        """Judge the result of one question: an `Answer` if it was an `Ask`, else `Detections`."""
+        """Judge the result of one question: an `Answer` if it was an `Ask`, else what the method returned."""
 
     @abstractmethod
     def compute(self) -> Scores:
         """Return the scores of everything judged so far."""
 
 
-# Everything that was found comes back, so that a score below any threshold still counts in a ranking.
-EVERYTHING = Options(threshold=0.0)
-
-
-def call_all(model: Predictor, calls: Sequence[Call], *, batch_size: int) -> list[Answer] | list[Detections]:
+def call_all(model: Predictor, calls: Sequence[Call], *, batch_size: int) -> list[Any]:
     """Ask the predictor calls of one kind, in batches where it takes batches.
 
     Args:
@@ -135,7 +196,7 @@ def call_all(model: Predictor, calls: Sequence[Call], *, batch_size: int) -> lis
         batch_size: How many go through the model at once.
 
     Raises:
-        ValueError: If the calls are of several kinds.
+        ValueError: If the calls are of several kinds, or what is to be detected has several options.
     """
     kinds = {type(call).__name__ for call in calls}
     if len(kinds) > 1:
@@ -145,10 +206,29 @@ def call_all(model: Predictor, calls: Sequence[Call], *, batch_size: int) -> lis
         return model.answer(asks, batch_size=batch_size)
     detects = [c for c in calls if isinstance(c, Detect)]
     if detects:
+        options = {c.options for c in detects}
+        if len(options) > 1:
+            raise ValueError(f"expected one set of options for what is detected together, got {len(options)}")
         images, classes = [c.image for c in detects], [c.classes for c in detects]
         masks = any(c.masks for c in detects)
-        return model.detect_batch(images, classes, masks=masks, options=EVERYTHING, batch_size=batch_size)
-    found = [model.refer(c.image, c.phrase, options=c.options) for c in calls if isinstance(c, Refer)]
-    return found or [
-        model.segment_regions(c.image, c.regions, options=EVERYTHING) for c in calls if isinstance(c, SegmentRegions)
-    ]
+        return model.detect_batch(images, classes, masks=masks, options=options.pop(), batch_size=batch_size)
+    return [_call(model, call) for call in calls]
+
+
+def _call(model: Predictor, call: Call) -> Any:
+    """Ask what the predictor takes one by one."""
+    match call:
+        case Refer():
+            return model.refer(call.image, call.phrase, options=call.options)
+        case SegmentRegions():
+            return model.segment_regions(call.image, call.regions, options=EVERYTHING)
+        case FindPoses():
+            return model.pose(call.image, call.classes, options=EVERYTHING)
+        case Draw():
+            return model.generate(call.caption, options=call.options)
+        case Edit():
+            return model.edit(call.image, call.wish, options=call.options)
+        case Reconstruct():
+            return model.reconstruct(call.image)
+        case Ask() | Detect():
+            return call_all(model, [call], batch_size=1)[0]

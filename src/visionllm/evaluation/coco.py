@@ -1,4 +1,4 @@
-"""Average precision of boxes and masks as COCO defines it, computed by pycocotools, with room for a bootstrap."""
+"""Average precision as COCO defines it, computed by pycocotools, with room for a bootstrap."""
 
 import contextlib
 import io
@@ -131,63 +131,53 @@ def _weighted_precision(found: ClassMatches, weights: NDArray[np.float64], steps
     return float(precision.mean())
 
 
-class CocoScorer:
-    """Collects what was found beside what is there, then computes average precision.
+class Entries:
+    """What was found beside what is there, as the library takes it.
 
     One entry is what COCO calls an image: usually a picture, but a pair of picture and phrase where phrases are
     judged one by one.
     """
 
-    def __init__(self, classes: int, pictures: int, *, masks: bool = False) -> None:
+    def __init__(self, classes: int, pictures: int) -> None:
         """Start empty.
 
         Args:
             classes: Number of classes; class ids are below it.
             pictures: Number of pictures that the bootstrap draws from.
-            masks: Whether masks are judged too.
         """
         self._classes = classes
         self._pictures = pictures
-        self._masks = masks
         self._entries: list[dict[str, Any]] = []
         self._picture_of: list[int] = []
         self._truth: list[dict[str, Any]] = []
         self._found: list[dict[str, Any]] = []
 
-    def add(self, picture: int, truth: DetectionTruth, found: Detections) -> None:
-        """Add one entry; class ids of `truth` and `found` mean the same.
-
-        Raises:
-            ValueError: If masks are judged and one side has none.
-        """
-        if self._masks and (truth.masks is None or found.masks is None):
-            raise ValueError("expected masks beside all boxes, got boxes alone")
-        masks = (truth.masks, found.masks) if self._masks else (None, None)
+    def put(
+        self, picture: int, size_hw: tuple[int, int], truth: list[dict[str, Any]], found: list[dict[str, Any]]
+    ) -> None:
+        """Add one entry with its annotations; ids are given here."""
         entry = len(self._entries) + 1
-        height, width = found.size_hw
+        height, width = size_hw
         self._entries.append({"id": entry, "height": height, "width": width})
         self._picture_of.append(picture)
-        self._truth += _annotations(entry, len(self._truth), truth.boxes, truth.class_ids, masks[0])
-        added = _annotations(entry, len(self._found), found.boxes, found.class_ids, masks[1])
-        self._found += [a | {"score": float(s)} for a, s in zip(added, found.scores, strict=True)]
+        for kept, new in ((self._truth, truth), (self._found, found)):
+            kept += [a | {"id": len(kept) + i + 1, "image_id": entry, "iscrowd": 0} for i, a in enumerate(new)]
 
-    def matches(self, kind: Literal["bbox", "segm"] = "bbox") -> Matches:
+    def judge(self, kind: Literal["bbox", "segm", "keypoints"], sigmas: NDArray[np.float64] | None = None) -> Matches:
         """Match everything that was found and compute the average precision.
 
         Args:
-            kind: Whether boxes or masks are compared.
-
-        Raises:
-            ValueError: If masks are to be compared and were not kept.
+            kind: What is compared.
+            sigmas: float[P]. How far off each keypoint may be, as a share of the object's size.
         """
-        if kind == "segm" and not self._masks:
-            raise ValueError("expected a scorer with masks=True for masks, got one for boxes alone")
         if not self._entries:
             return Matches(ap=math.nan, ap50=math.nan, classes=(), entries=np.zeros(self._pictures))
         with contextlib.redirect_stdout(io.StringIO()):  # the library reports its progress on standard output
             judge = COCOeval(self._dataset(self._truth), self._dataset(self._found), kind)
             judge.params.areaRng, judge.params.areaRngLbl = [[0, 1e10]], ["all"]
             judge.params.maxDets = [100]
+            if sigmas is not None:
+                judge.params.kpt_oks_sigmas = sigmas
             judge.evaluate()
             judge.accumulate()
         precision = judge.eval["precision"][..., 0, 0]
@@ -231,19 +221,64 @@ class CocoScorer:
         return classes
 
 
+class CocoScorer(Entries):
+    """Collects boxes and masks, then computes average precision."""
+
+    def __init__(self, classes: int, pictures: int, *, masks: bool = False) -> None:
+        """Start empty.
+
+        Args:
+            classes: Number of classes; class ids are below it.
+            pictures: Number of pictures that the bootstrap draws from.
+            masks: Whether masks are judged too.
+        """
+        super().__init__(classes, pictures)
+        self._masks = masks
+
+    def add(self, picture: int, truth: DetectionTruth, found: Detections) -> None:
+        """Add one entry; class ids of `truth` and `found` mean the same.
+
+        Raises:
+            ValueError: If masks are judged and one side has none.
+        """
+        if self._masks and (truth.masks is None or found.masks is None):
+            raise ValueError("expected masks beside all boxes, got boxes alone")
+        masks = (truth.masks, found.masks) if self._masks else (None, None)
+        added = annotations(found.boxes, found.class_ids, masks[1])
+        self.put(
+            picture,
+            found.size_hw,
+            annotations(truth.boxes, truth.class_ids, masks[0]),
+            [a | {"score": float(s)} for a, s in zip(added, found.scores, strict=True)],
+        )
+
+    def matches(self, kind: Literal["bbox", "segm"] = "bbox") -> Matches:
+        """Match everything that was found and compute the average precision.
+
+        Args:
+            kind: Whether boxes or masks are compared.
+
+        Raises:
+            ValueError: If masks are to be compared and were not kept.
+        """
+        if kind == "segm" and not self._masks:
+            raise ValueError("expected a scorer with masks=True for masks, got one for boxes alone")
+        return self.judge(kind)
+
+
 def _mean(precision: NDArray[np.float64]) -> float:
     """Average COCO's precision table, where −1 stands for classes that are nowhere to be found."""
     known = precision[precision > -1]
     return float(known.mean()) if known.size else math.nan
 
 
-def _annotations(
-    entry: int, start: int, boxes: NDArray[np.float32], class_ids: NDArray[np.int64], masks: NDArray[np.bool_] | None
+def annotations(
+    boxes: NDArray[np.float32], class_ids: NDArray[np.int64], masks: NDArray[np.bool_] | None = None
 ) -> list[dict[str, Any]]:
+    """Return boxes, and masks where there are any, as the library takes them."""
     extents = corners_to_extents(boxes).tolist()
     found: list[dict[str, Any]] = [
-        {"id": start + i + 1, "image_id": entry, "category_id": int(c), "bbox": e, "area": e[2] * e[3], "iscrowd": 0}
-        for i, (e, c) in enumerate(zip(extents, class_ids, strict=True))
+        {"category_id": int(c), "bbox": e, "area": e[2] * e[3]} for e, c in zip(extents, class_ids, strict=True)
     ]
     if masks is not None and len(masks):
         packed = rle.encode(np.asfortranarray(masks.transpose(1, 2, 0).astype(np.uint8)))

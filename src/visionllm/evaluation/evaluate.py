@@ -3,7 +3,8 @@
 import time
 from collections.abc import Sequence
 
-from visionllm.data.world.tasks import FAMILIES
+from visionllm.data.world.splits import VERSIONS
+from visionllm.data.world.tasks import ALL_FAMILIES
 from visionllm.evaluation.base import Predictor
 from visionllm.evaluation.coco import library
 from visionllm.evaluation.report import Report
@@ -11,30 +12,49 @@ from visionllm.evaluation.runner import Progress, find_benchmarks, run_benchmark
 from visionllm.evaluation.world import Mode, WorldBenchmark, WorldSetting
 
 
-def world_benchmarks() -> dict[str, type[WorldBenchmark]]:
-    """Return the benchmarks of the picture world by group, in the order of its families, then those that span them."""
-    order = dict.fromkeys(family.group for family in FAMILIES.values())
-    found = {b.group: b for b in find_benchmarks().values() if issubclass(b, WorldBenchmark)}
+def world_benchmarks(version: int | None = None) -> dict[str, type[WorldBenchmark]]:
+    """Return the benchmarks of the picture world by group, in the order of its families, then those that span them.
+
+    Args:
+        version: Version of the world; None means all.
+    """
+    order = dict.fromkeys(family.group for family in ALL_FAMILIES.values())
+    every = {b.group: b for b in find_benchmarks().values() if issubclass(b, WorldBenchmark)}
+    found = {group: b for group, b in every.items() if version in (None, b.version)}
     return {group: found[group] for group in (*order, *found) if group in found}
 
 
-def chosen_benchmarks(groups: Sequence[str]) -> list[type[WorldBenchmark]]:
-    """Return the benchmarks of some groups of task families; of all of them if none is named.
+def chosen_benchmarks(groups: Sequence[str] = (), version: int | None = None) -> list[type[WorldBenchmark]]:
+    """Return the benchmarks of some groups, which know their version.
+
+    Args:
+        groups: What to choose; if none is named, all of the version.
+        version: Version of the world that the groups must be of; None means either, and version 1 where no group is
+            named.
 
     Raises:
-        ValueError: If a group is unknown.
+        ValueError: If the version or a group is unknown.
     """
-    found = world_benchmarks()
+    if version not in (None, *VERSIONS):
+        raise ValueError(f"expected one of the versions {', '.join(map(str, VERSIONS))}, got {version}")
+    found = world_benchmarks(version if groups or version is not None else 1)
     unknown = [g for g in groups if g not in found]
     if unknown:
         raise ValueError(f"expected groups out of {', '.join(sorted(found))}, got {', '.join(unknown)}")
     return [benchmark for group, benchmark in found.items() if not groups or group in groups]
 
 
+def missing_decoders(model: Predictor, benchmark: type[WorldBenchmark]) -> str:
+    """Return why a benchmark cannot be run with a model, in words; nothing if it can."""
+    missing = [name for name in benchmark.needs if name not in model.decoders]
+    return f"the model has no decoder for {' and '.join(missing)}" if missing else ""
+
+
 def evaluate_world(
     model: Predictor,
     *,
     groups: Sequence[str] = (),
+    version: int | None = None,
     split: str = "test",
     seed: int = 0,
     pictures: int = 500,
@@ -48,7 +68,9 @@ def evaluate_world(
 
     Args:
         model: The predictor, as users call it.
-        groups: Groups of task families; none means all.
+        groups: What to score; none means all of the version. What needs a decoder that the model does not have is
+            skipped, and the report says so.
+        version: Version of the world; None means version 1, or whatever version the named groups are of.
         split: Split of the pictures.
         seed: Each seed has pictures of its own, in [0, 10**4).
         pictures: Pictures a family.
@@ -60,16 +82,41 @@ def evaluate_world(
         progress: Is told how far it is.
 
     Raises:
-        ValueError: If a group, the split or the mode is unknown, or a number is out of its range.
+        ValueError: If the version, a group, the split or the mode is unknown, or a number is out of its range.
     """
-    kinds = chosen_benchmarks(groups)
     setting = WorldSetting(split=split, seed=seed, pictures=pictures, mode=mode, threshold=threshold, draws=draws)
-    benchmarks = [kind(setting) for kind in kinds]
+    return evaluate_setting(model, setting, groups=groups, version=version, batch_size=batch_size, progress=progress)
+
+
+def evaluate_setting(
+    model: Predictor,
+    setting: WorldSetting,
+    *,
+    groups: Sequence[str] = (),
+    version: int | None = None,
+    batch_size: int = 16,
+    progress: Progress | None = None,
+) -> Report:
+    """Score a model on the pictures of a setting; see `evaluate_world`.
+
+    Raises:
+        ValueError: If the version or a group is unknown, or the batch size is not positive.
+    """
+    kinds = chosen_benchmarks(groups, version)
+    skipped = {kind.group: why for kind in kinds if (why := missing_decoders(model, kind))}
+    benchmarks = [kind(setting) for kind in kinds if kind.group not in skipped]
     started = time.perf_counter()
     run_benchmarks(model, benchmarks, batch_size=batch_size, progress=progress)
     scores = {family: some for benchmark in benchmarks for family, some in benchmark.compute().items()}
-    seconds = time.perf_counter() - started
-    return Report(split=split, seed=seed, pictures=pictures, seconds=seconds, library=library(), scores=scores)
+    return Report(
+        split=setting.split,
+        seed=setting.seed,
+        pictures=setting.pictures,
+        seconds=time.perf_counter() - started,
+        library=library(),
+        scores=scores,
+        skipped=skipped,
+    )
 
 
 def evaluate_quick(

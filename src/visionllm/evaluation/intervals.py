@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,13 @@ class Score:
         value: The score on the pictures as they were drawn.
         low: Lower end of the interval.
         high: Upper end of the interval.
+        samples: The score on every draw of the pictures, NaN where it is not defined; None where nothing was drawn.
     """
 
     value: float | None
     low: float | None = None
     high: float | None = None
+    samples: NDArray[np.float64] | None = field(default=None, compare=False, repr=False)
 
 
 def resamples(pictures: int, *, draws: int, seed: int = 0) -> NDArray[np.float64]:
@@ -59,11 +62,11 @@ def bootstrap(statistic: Statistic, draws: NDArray[np.float64]) -> Score:
     value = statistic(np.ones(draws.shape[1]))
     if math.isnan(value):
         return Score(value=None)
-    values = [v for v in map(statistic, draws) if not math.isnan(v)]
-    if not values:
+    samples = np.array([statistic(draw) for draw in draws])
+    if not len(samples) or np.isnan(samples).all():
         return Score(value=value)
-    low, high = np.percentile(values, [2.5, 97.5])
-    return Score(value=value, low=float(low), high=float(high))
+    low, high = np.nanpercentile(samples, [2.5, 97.5])
+    return Score(value=value, low=float(low), high=float(high), samples=samples)
 
 
 class Tally:
@@ -78,6 +81,15 @@ class Tally:
         """Count `part` out of `whole` for one picture."""
         self._parts[picture] += part
         self._wholes[picture] += whole
+
+    @classmethod
+    def joined(cls, tallies: Sequence[Self]) -> Self:
+        """Return the ratio of everything that several tallies of the same pictures counted; there is at least one."""
+        whole = cls(len(tallies[0]._wholes))
+        for tally in tallies:
+            whole._parts += tally._parts
+            whole._wholes += tally._wholes
+        return whole
 
     def __call__(self, weights: NDArray[np.float64]) -> float:
         """Return the ratio; NaN if nothing was counted."""

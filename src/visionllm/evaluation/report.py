@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from visionllm.evaluation.base import Scores
 from visionllm.evaluation.intervals import Score
-from visionllm.evaluation.targets import FIRST, Target
+from visionllm.evaluation.targets import RELATIVE, WANTED, Target
 
 MODES = ("known", "free")
 # Shown beside the score they explain, or not at all.
@@ -31,6 +31,7 @@ class Report:
         seconds: How long it took.
         library: What computed the average precision.
         scores: By name, by family. A name ends in `_known` or `_free` where both modes have the score.
+        skipped: Why a group was left out, by group.
     """
 
     split: str
@@ -39,6 +40,7 @@ class Report:
     seconds: float
     library: str
     scores: Scores
+    skipped: Mapping[str, str] = field(default_factory=dict)
 
     def value(self, family: str, score: str) -> float | None:
         """Return a score, or None if it is not there or not defined."""
@@ -63,6 +65,7 @@ class Report:
             "pictures": self.pictures,
             "seconds": round(self.seconds, 1),
             "library": self.library,
+            **({"skipped": dict(self.skipped)} if self.skipped else {}),
         }
 
 
@@ -106,15 +109,16 @@ def write_json(reports: Sequence[Report], path: Path) -> None:
 def score_table(report: Report) -> Table:
     """Return all scores as a table: both modes side by side, with intervals, and what must be reached."""
     how = f"seed {report.seed}, {report.pictures} pictures a family, {report.seconds:.0f} s, {report.library}"
-    table = Table(title=f"{report.split}, {how}")
+    skipped = [f"{group} was skipped: {why}." for group, why in report.skipped.items()]
+    table = Table(title=f"{report.split}, {how}", caption="\n".join(skipped) or None)
     for name in ("family", "score"):
         table.add_column(name, no_wrap=True)
-    for name in ("known classes", "free", "commonest answer", "first"):
+    for name in ("known classes", "free", "commonest answer", "wanted"):
         table.add_column(name, justify="right", no_wrap=True)
     for family, scores in report.scores.items():
         rows = _rows(scores)
         for row, (name, modes) in enumerate(rows.items()):
-            target = next((t for t in FIRST if (t.family, t.score) == (family, name)), None)
+            target = next((t for t in WANTED if (t.family, t.score) == (family, name)), None)
             table.add_row(
                 "" if row else family,
                 name,
@@ -128,12 +132,13 @@ def score_table(report: Report) -> Table:
 
 def relative_table(reports: Sequence[Report]) -> Table:
     """Return talk and box AP of every split relative to test as a table."""
-    table = Table(title="relative to test")
+    table = Table(title=f"relative to test, wanted ≥ {RELATIVE:.2f}")
     table.add_column("split")
     for name, *_ in _COMPARED:
         table.add_column(name, justify="right")
     for split, shares in relative_to_test(reports).items():
-        table.add_row(split, *(_number(share) for share in shares.values()))
+        met = {name: "✓" if share is not None and share >= RELATIVE else "✗" for name, share in shares.items()}
+        table.add_row(split, *(f"{_number(share)} {met[name]}" for name, share in shares.items()))
     return table
 
 

@@ -11,13 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from visionllm.data.world import tasks
 from visionllm.data.world.captions import normalise_answer
 from visionllm.data.world.drawing import draw_picture
 from visionllm.data.world.families.base import Desk
 from visionllm.data.world.grammar import Filling, Grammar
 from visionllm.data.world.scene import WorldPicture
 from visionllm.data.world.splits import SPLITS, Dice
-from visionllm.data.world.tasks import FAMILIES
+from visionllm.data.world.tasks import ALL_FAMILIES
 from visionllm.evaluation.base import Ask, Benchmark, Question
 from visionllm.evaluation.intervals import Score, Statistic, bootstrap, resamples
 from visionllm.types import Answer, Detections, DetectionTruth, Options, Part, Routed, Sample
@@ -43,6 +44,10 @@ class WorldSetting:
         threshold: Lowest score of an instance that counts as found; None takes the model's own. Average precision with
             known classes keeps every score.
         draws: Draws of the confidence intervals.
+        steps: Steps of the decoders that make pictures; None takes their own.
+        scheduler: Name of their scheduler; None takes their own.
+        spread: One family asks about every so many-th picture, other families about others: few questions about many
+            pictures.
 
     Raises:
         ValueError: If a value is out of its range.
@@ -54,9 +59,12 @@ class WorldSetting:
     mode: Mode = "both"
     threshold: float | None = None
     draws: int = 200
+    steps: int | None = None
+    scheduler: str | None = None
+    spread: int = 1
 
     def __post_init__(self) -> None:
-        most = SEED_STRIDE // _PATIENCE
+        most = SEED_STRIDE // _PATIENCE // max(self.spread, 1)
         ranges = {
             "split": (self.split in SPLITS, f"one of {', '.join(SPLITS)}"),
             "seed": (0 <= self.seed < SEEDS, f"a number in [0, {SEEDS})"),
@@ -64,6 +72,8 @@ class WorldSetting:
             "mode": (self.mode in MODES, f"one of {', '.join(MODES)}"),
             "threshold": (self.threshold is None or 0 <= self.threshold <= 1, "a number in [0, 1]"),
             "draws": (self.draws >= 0, "a number that is not negative"),
+            "steps": (self.steps is None or self.steps >= 1, "a positive number"),
+            "spread": (self.spread >= 1, "a positive number"),
         }
         for name, (fits, expected) in ranges.items():
             if not fits:
@@ -82,25 +92,33 @@ class WorldSetting:
     @property
     def options(self) -> Options:
         """How the predictor is asked."""
-        return Options(threshold=self.threshold)
+        return Options(threshold=self.threshold, steps=self.steps, scheduler=self.scheduler)
 
     @property
     def limit(self) -> int:
         """Number of pictures that may be drawn."""
-        return self.pictures * _PATIENCE
+        return self.pictures * _PATIENCE * self.spread
 
     @cached_property
     def resamples(self) -> NDArray[np.float64]:
         """The draws of the confidence intervals, the same for every score."""
         return resamples(self.limit, draws=self.draws, seed=self.seed)
 
-    def picture(self, index: int) -> WorldPicture:
-        """Draw a picture of this run."""
-        return _drawn(self.seed * SEED_STRIDE + index, self.split)
+    def picture(self, index: int, theme: str | None = None) -> WorldPicture:
+        """Draw a picture of this run: of version 1, or of a theme of version 2."""
+        return _drawn(self.seed * SEED_STRIDE + index, self.split, theme)
 
-    def image(self, index: int) -> Image.Image:
+    def image(self, index: int, theme: str | None = None) -> Image.Image:
         """Return a picture of this run as the predictor takes it."""
-        return Image.fromarray(self.picture(index).pixels)
+        return Image.fromarray(self.picture(index, theme).pixels)
+
+    def indices(self, name: str) -> range:
+        """Return the numbers of the pictures that are asked about under a name, as many as may be drawn."""
+        return range(zlib.crc32(name.encode()) % self.spread, self.limit, self.spread)
+
+    def asked_about(self, name: str) -> range:
+        """Return the numbers of the first pictures that are asked about under a name, where each offers a question."""
+        return self.indices(name)[: self.pictures]
 
     def desk(self, index: int, name: str, *, plain: bool = False) -> Desk:
         """Open the desk at which questions about a picture are written.
@@ -113,14 +131,15 @@ class WorldSetting:
         seeds = [self.seed, SPLITS.index(self.split), index, zlib.crc32(name.encode())]
         dice = Dice(np.random.Generator(np.random.PCG64(np.random.SeedSequence(seeds))))
         phrasing = "unseen" if self.split == "unseen-phrasing" else "train"
-        return (_PlainDesk if plain else Desk)(picture=self.picture(index), dice=dice, phrasing=phrasing)
+        picture = self.picture(index, theme_of(name))
+        return (_PlainDesk if plain else Desk)(picture=picture, dice=dice, phrasing=phrasing)
 
     def sample(self, index: int, family: str, *, plain: bool = False) -> Sample | None:
         """Write a question of a family about a picture, or None if the picture offers none.
 
         Args:
             index: Number of the picture.
-            family: One of `FAMILIES`.
+            family: One of `ALL_FAMILIES`; those of version 2 ask about pictures of their theme.
             plain: Whether the question is to hold nothing but the phrase that it is about, for known-class mode.
         """
         return _written(self, index, family, plain)
@@ -128,7 +147,7 @@ class WorldSetting:
     def samples(self, family: str, *, plain: bool = False) -> Iterator[tuple[int, Sample]]:
         """Yield one question each about the first pictures that offer one, with the number of the picture."""
         asked = 0
-        for index in range(self.limit):
+        for index in self.indices(family):
             sample = self.sample(index, family, plain=plain)
             if sample is not None:
                 yield index, sample
@@ -151,17 +170,22 @@ class _PlainDesk(Desk):
 
 
 # Benchmarks go through the pictures side by side, so few pictures and their questions are wanted at a time.
-@lru_cache(maxsize=64)
-def _drawn(seed: int, split: str) -> WorldPicture:
-    return draw_picture(seed, split=split)
+@lru_cache(maxsize=192)
+def _drawn(seed: int, split: str, theme: str | None) -> WorldPicture:
+    if theme is None:
+        return draw_picture(seed, split=split)
+    return draw_picture(seed, split=split, version=2, theme=theme)
 
 
 @lru_cache(maxsize=1024)
 def _written(setting: WorldSetting, index: int, family: str, plain: bool) -> Sample | None:
-    sample = FAMILIES[family].build(setting.desk(index, family, plain=plain))
+    sample = ALL_FAMILIES[family].build(setting.desk(index, family, plain=plain))
     if sample is None:
         return None
-    return replace(sample, family=family, request=replace(sample.request, options=setting.options))
+    options = setting.options
+    if ALL_FAMILIES[family].score == "judge":
+        options = replace(options, seed=zlib.crc32(f"{setting.seed} {family} {index}".encode()))
+    return replace(sample, family=family, request=replace(sample.request, options=options))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -197,8 +221,8 @@ class Asked:
 
     @property
     def size_hw(self) -> tuple[int, int]:
-        """(height, width) of the picture."""
-        width, height = self.sample.request.pictures[0].size
+        """(height, width) of the picture that is asked about, which stands behind those of examples."""
+        width, height = self.sample.request.pictures[-1].size
         return height, width
 
     def found_in(self, answer: Answer) -> Detections:
@@ -215,9 +239,17 @@ class Asked:
 
 
 class WorldBenchmark(Benchmark):
-    """A benchmark of the picture world."""
+    """A benchmark of the picture world.
+
+    Attributes:
+        group: What it is chosen by; in version 1 mostly the group of its task families.
+        version: Version of the world whose pictures it asks about.
+        needs: Names of the decoders without which there is nothing to score.
+    """
 
     group: ClassVar[str]
+    version: ClassVar[int] = 1
+    needs: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, setting: WorldSetting) -> None:
         """Keep the setting; nothing is drawn yet."""
@@ -235,9 +267,15 @@ def by_picture(questions: Iterable[Iterator[Question]]) -> Iterator[Question]:
     return merge(*questions, key=lambda question: question.picture)
 
 
-def families_of(*groups: str) -> tuple[str, ...]:
+def families_of(*groups: str, version: int = 1) -> tuple[str, ...]:
     """Return the names of the families of some groups, in the order of the world's list."""
-    return tuple(name for name, family in FAMILIES.items() if family.group in groups)
+    return tuple(name for name, family in tasks.families_of(version).items() if family.group in groups)
+
+
+def theme_of(name: str) -> str | None:
+    """Return the theme of the pictures that a family of version 2 asks about, None for everything of version 1."""
+    family = ALL_FAMILIES.get(name)
+    return None if family is None or family.version == 1 else family.theme
 
 
 def scored(setting: WorldSetting, statistics: Mapping[str, Mapping[str, Statistic]]) -> dict[str, dict[str, Score]]:

@@ -11,7 +11,7 @@ from visionllm.data.world.families.detect import NAMED, named_phrases
 from visionllm.data.world.phrases import Phrase
 from visionllm.data.world.scene import KINDS
 from visionllm.evaluation.base import Detect, Question, Scores
-from visionllm.evaluation.coco import CocoScorer
+from visionllm.evaluation.coco import CocoScorer, Matches
 from visionllm.evaluation.intervals import Score, Tally
 from visionllm.evaluation.labelled import add_pairs, labels_of
 from visionllm.evaluation.world import Asked, WorldBenchmark, WorldSetting, by_picture
@@ -55,11 +55,12 @@ class DetectBenchmark(WorldBenchmark):
 
     def requests(self) -> Iterator[Question]:
         """Yield passes over known classes and free questions."""
-        known = (self._kinds(), self._phrases()) if self.setting.known else ()
+        known = (self.kinds(), self._phrases()) if self.setting.known else ()
         yield from by_picture((*known, *map(self.ask, _FREE if self.setting.free else ())))
 
-    def _kinds(self) -> Iterator[Question]:
-        for index in range(self.setting.pictures):
+    def kinds(self) -> Iterator[Question]:
+        """Yield passes over all kinds of the world."""
+        for index in self.setting.asked_about("kinds"):
             scene = self.setting.picture(index).scene
             truth = truth_of([Phrase(kind=kind).among(scene.objects) for kind in KINDS], scene.size_hw)
             known = _Known(picture=index, table="detect", truth=truth)
@@ -67,7 +68,7 @@ class DetectBenchmark(WorldBenchmark):
             yield Question(picture=index, sort="kinds", call=call, truth=known)
 
     def _phrases(self) -> Iterator[Question]:
-        for index in range(self.setting.pictures):
+        for index in self.setting.asked_about("attribute prompts"):
             desk = self.setting.desk(index, "attribute prompts")
             absent = desk.absent(desk.dice.choose(NAMED))
             phrases = [*named_phrases(desk, 1), *([absent] if absent else [])]
@@ -98,12 +99,16 @@ class DetectBenchmark(WorldBenchmark):
             table = "attribute" if family == "detect-attribute" else family
             add_pairs(self._free[table], asked.picture, asked.labels, asked.truth, found)
 
+    def kind_matches(self) -> Matches:
+        """Return what the passes over all kinds found, box by box."""
+        return self._known["detect"].matches()
+
     def compute(self) -> Scores:
         """Return AP under `detect` and `attribute`, false positives under `absent`, and some free scores by family."""
         scores: dict[str, dict[str, Score]] = {"detect": {}, "attribute": {}}
         draws = self.setting.resamples
         if self.setting.known:
-            boxes = self._known["detect"].matches()
+            boxes = self.kind_matches()
             scores["detect"] |= {"box_ap_known": boxes.ap_score(draws), "box_ap50_known": boxes.ap50_score(draws)}
             scores["detect"]["mask_ap_known"] = self._known["detect"].matches("segm").ap_score(draws)
             scores["attribute"]["box_ap_known"] = self._known["attribute"].matches().ap_score(draws)

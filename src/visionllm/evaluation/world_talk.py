@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from visionllm.evaluation.base import Question, Scores
 from visionllm.evaluation.exact import ExactMatch, fact_score
-from visionllm.evaluation.intervals import Tally, least_of, mean_of
+from visionllm.evaluation.intervals import Statistic, Tally, least_of, mean_of
 from visionllm.evaluation.world import Asked, WorldBenchmark, WorldSetting, by_picture, families_of, scored
 from visionllm.types import Answer
 
@@ -41,11 +41,16 @@ class TalkBenchmark(WorldBenchmark):
         else:
             self._matches[truth.sample.family].add(truth.picture, expected, result.text)
 
+    @property
+    def exact(self) -> Statistic:
+        """The share of exact answers, meaned over the families."""
+        return mean_of([match.statistics()["exact"] for match in self._matches.values()])
+
     def compute(self) -> Scores:
         """Return the scores by family, and of all of them under `talk`."""
         families = {name: match.statistics() for name, match in self._matches.items()}
         together = {
-            "exact": mean_of([s["exact"] for s in families.values()]),
+            "exact": self.exact,
             "weakest_margin": least_of([s["margin"] for s in families.values()]),
         }
         return scored(self.setting, {"talk": together, CAPTION: {"f1": self._facts}, **families})

@@ -6,10 +6,13 @@ from os import PathLike
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import torch
 from PIL import Image
 
+from visionllm.decoders.base.diffusing import DiffusionDecoder
 from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.ops.area import resize_by_area
 from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core
 from visionllm.predictor.examples import Example, Examples
@@ -98,6 +101,11 @@ class VisionLLM:
     def processor(self) -> VisionLLMProcessor:
         """The processor."""
         return self._core.processor
+
+    @property
+    def decoders(self) -> tuple[str, ...]:
+        """Names of the task decoders that the network has, such as `"pose"`."""
+        return tuple(name for name, _ in self.model.decoders.items())
 
     def ask(
         self,
@@ -300,6 +308,22 @@ class VisionLLM:
             ValueError: As `generate`; or if the picture cannot be opened, or a region is not on it.
         """
         return self._questions(image).edit(wish, regions=regions, options=options)
+
+    def reconstruct(self, image: ImageLike) -> Image.Image:
+        """Send a picture through the VAE of the generation decoder: the best that any picture it makes can look.
+
+        The picture is resized by area to the size that the decoder makes pictures at, encoded, and the mean of its
+        latents is decoded.
+
+        Raises:
+            ValueError: If the picture cannot be opened, or the model makes no pictures.
+        """
+        decoder = dict(self.model.decoders.items()).get("generation")
+        if not isinstance(decoder, DiffusionDecoder):
+            raise ValueError("expected a model that makes pictures, got one without a decoder for them")
+        pixels = torch.from_numpy(np.array(open_picture(image))).permute(2, 0, 1).float() / 255
+        made = decoder.reconstruct(resize_by_area(pixels, decoder.config.picture_hw)[None])[0]
+        return Image.fromarray((made * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy())
 
     def segment_regions(
         self, image: ImageLike, regions: Sequence[Region], *, options: Options | None = None

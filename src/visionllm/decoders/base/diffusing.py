@@ -325,6 +325,23 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         pixels = decode(self.vae, latents.to(self.dtype) / latent_scale(self.vae))
         return (pixels.float() / 2 + 0.5).clamp(0, 1)
 
+    @torch.no_grad()
+    def reconstruct(self, pictures: Tensor) -> Tensor:
+        """Encode pictures and decode the means of their latents: the best that this VAE lets any picture be.
+
+        Args:
+            pictures: float[M, 3, H, W] in [0, 1].
+
+        Returns:
+            float[M, 3, H, W] in [0, 1].
+
+        Raises:
+            ValueError: If the VAE cannot take the size.
+        """
+        self.config.check_picture((pictures.shape[2], pictures.shape[3]))
+        latents = encode(self.vae, (2 * pictures - 1).to(self.device, self.dtype)).mean
+        return (decode(self.vae, latents).float() / 2 + 0.5).clamp(0, 1)
+
     def _guidance(self, options: Options) -> float:
         """Return how strongly words guide."""
         return self.config.guidance if options.guidance is None else options.guidance

@@ -1,0 +1,25 @@
+"""A progress bar on standard error."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def watched(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
+    """Show how many pictures were gone through, and how many questions were answered about them.
+
+    Args:
+        title: What goes on.
+        total: How many pictures there are to be; those beyond it are not counted.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(title, total=total)
+
+        def advance(pictures: int, questions: int) -> None:
+            bar.update(task, completed=min(pictures, total), description=f"{title}, {questions} questions")
+
+        yield advance
