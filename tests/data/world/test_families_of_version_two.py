@@ -14,6 +14,9 @@ from visionllm.types import DetectionTruth, Mark, Picture, PoseTruth, Routed, Sa
 SECOND = families_of(2)
 PICTURES = 24
 each_family = pytest.mark.parametrize("family", [pytest.param(f, id=name) for name, f in SECOND.items()])
+asking_families = pytest.mark.parametrize(
+    "family", [pytest.param(f, id=name) for name, f in SECOND.items() if name != "known-poses"]
+)
 _cache: dict[tuple[str, str], list[WorldPicture]] = {}
 
 
@@ -81,7 +84,7 @@ def test_a_seed_always_gives_the_same_sample(family: Family):
             assert one.answer.parts == two.answer.parts
 
 
-@each_family
+@asking_families
 def test_there_are_two_hundred_phrasings_and_a_fifth_is_held_out(family: Family):
     train, unseen = forms(family, "train"), forms(family, "unseen")
     assert len(train | unseen) >= 200
@@ -89,7 +92,7 @@ def test_there_are_two_hundred_phrasings_and_a_fifth_is_held_out(family: Family)
     assert not train & unseen
 
 
-@each_family
+@asking_families
 def test_there_are_samples_in_unseen_phrasing(family: Family):
     made = [make_sample(picture, family.name, 0, "unseen") for picture in pictures(family.theme)]
     assert sum(sample is not None for sample in made) >= 4
@@ -116,7 +119,8 @@ def test_truth_belongs_to_the_routed_spans(family: Family):
                 assert set(truth.class_ids.tolist()) == set(range(len(spans)))
             if isinstance(truth, PoseTruth):
                 objects = [i for i, span in enumerate(spans) if span.token == "[DET]"]
-                assert set(truth.class_ids.tolist()) == set(objects)
+                named = set(truth.class_ids.tolist())
+                assert named <= set(objects) if family.name == "known-poses" else named == set(objects)
                 assert len(truth.sigmas) == len(spans) - len(objects)
 
 
@@ -130,7 +134,7 @@ def test_english_is_right(family: Family):
         assert sample.answer.text.endswith((".", "!"))
 
 
-@each_family
+@asking_families
 def test_negative_questions_are_asked(family: Family):
     # A prompt, a caption, a map of what is there, or an edit of the whole picture has nothing to refuse.
     if family.group in ("draw", "edit") or family.name.endswith(("-caption", "segment-semantic", "segment-salient")):

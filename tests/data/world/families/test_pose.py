@@ -7,6 +7,7 @@ from visionllm.data.world import draw_picture
 from visionllm.data.world.families.pose import joints_of, pose_truth_of
 from visionllm.data.world.figures import skeleton_of
 from visionllm.data.world.tasks import families_of, make_sample
+from visionllm.processing.prompts import Prompts, pose_answer, pose_question
 from visionllm.types import PoseTruth, Routed
 
 PICTURES = [draw_picture(seed, split="test", version=2, theme="figures") for seed in range(40)]
@@ -48,7 +49,7 @@ def test_answers_route_objects_before_their_joints(family: str):
         assert set(tokens) == {"[DET]", "[POSE]"}
         truth = sample.truth["pose"]
         assert isinstance(truth, PoseTruth)
-        assert truth.visibility.max() <= 2
+        assert set(truth.visibility.ravel().tolist()) <= {0, 1, 2}
 
 
 def test_every_figure_of_a_kind_is_in_the_truth():
@@ -90,3 +91,18 @@ def test_boxes_are_those_of_what_can_be_seen():
     picture = next(p for p in PICTURES if p.scene.figures)
     figure = picture.scene.figures[0]
     assert np.array_equal(pose_truth_of([[figure]], ["nose"]).boxes[0], np.array(figure.box, dtype=np.float32))
+
+
+def test_known_poses_are_asked_in_the_words_of_known_class_mode():
+    for seed, picture in enumerate(PICTURES):
+        sample = make_sample(picture, "known-poses", seed)
+        assert sample is not None
+        assert not sample.learn_text
+        spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
+        kinds = [span.text for span in spans if span.token == "[DET]"]
+        points = [span.text for span in spans if span.token == "[POSE]"]
+        asked = sample.request.messages[0].text.strip()
+        assert asked == pose_question(kinds, points, Prompts())
+        answer = "".join(part if isinstance(part, str) else part.text for part in sample.answer.parts)
+        known = pose_answer(kinds, points, Prompts())
+        assert answer == "".join(part if isinstance(part, str) else part.text for part in known)

@@ -1,6 +1,7 @@
 """Questions for keypoints: the answer routes objects to `[DET]` and the names of keypoints to `[POSE]`."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -13,6 +14,8 @@ from visionllm.data.world.words import joined
 from visionllm.types import Part, PoseTruth, Sample
 
 POSE = "[POSE]"
+KNOWN_TEMPLATE = "Find every {names}. Mark the {keypoints} of each."
+"""What known-class mode asks; the same words as in the processor's own prompts."""
 ANIMALS: tuple[str, ...] = tuple(kind for kind in FIGURES if kind != "person")
 _NOTHING_SHARE = 0.1
 
@@ -102,12 +105,14 @@ def ask_pose(desk: Desk, phrases: Sequence[Phrase], points: Sequence[str] | None
     refusal = f"There is {joined([f'no {phrase.one}' for phrase in missing])}."
     if not there:
         return desk.sample(question, refusal)
-    answer: tuple[Part, ...] = (
-        *listed([phrase.one for phrase in there]),
-        *listed(points, intro=" Keypoints: ", end=f". {refusal}" if missing else ".", token=POSE),
-    )
+    answer = _pointed([phrase.one for phrase in there], points, end=f". {refusal}" if missing else ".")
     truth = pose_truth_of([phrase.among(desk.figures) for phrase in there], points)
     return desk.sample(question, answer, truth={"pose": truth})
+
+
+def _pointed(names: Sequence[str], points: Sequence[str], end: str = ".") -> tuple[Part, ...]:
+    """Return an answer that routes names of things and then of keypoints."""
+    return (*listed(names), *listed(points, intro=" Keypoints: ", end=end, token=POSE))
 
 
 def _many(phrase: Phrase) -> str:
@@ -169,6 +174,20 @@ def _nothing(desk: Desk) -> Sample | None:
     return ask_pose(desk, [Phrase(kind=kind) for kind in asked], points)
 
 
+def _known(desk: Desk) -> Sample:
+    """List kinds, present and absent, with keypoints, as known-class mode does; the answer routes every one of them."""
+    there = sorted({figure.kind for figure in desk.figures})
+    kept = desk.dice.sample(there, desk.dice.integer(1, len(there))) if there else []
+    absent = [kind for kind in FIGURES if kind not in there]
+    count = 1 if not kept else desk.dice.integer(0, 1)
+    kinds = [*kept, *desk.dice.sample(absent, min(count, len(absent)))]
+    kinds = desk.dice.sample(kinds, len(kinds))
+    points = joints_of(kinds) if desk.dice.chance(0.6) else _some_points(desk, kinds)
+    question = KNOWN_TEMPLATE.replace("{names}", ", ".join(kinds)).replace("{keypoints}", ", ".join(points))
+    truth = pose_truth_of([Phrase(kind=kind).among(desk.figures) for kind in kinds], points)
+    return replace(desk.sample((question,), _pointed(kinds, points), truth={"pose": truth}), learn_text=False)
+
+
 FAMILIES: tuple[Family, ...] = tuple(
     Family(
         name=name,
@@ -211,6 +230,13 @@ FAMILIES: tuple[Family, ...] = tuple(
             "Mark the left wrist and nose of every person. Here you go: person. Keypoints: left wrist, nose.",
             _some,
             (SOME,),
+        ),
+        (
+            "known-poses",
+            "oks",
+            "Find every person. Mark the nose, left eye of each. Here you go: person. Keypoints: nose, left eye.",
+            _known,
+            (),
         ),
         ("pose-nothing", "refusal", "Find the pose of every horse. There is no horse.", _nothing, (WHOLE, SOME)),
     )
