@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from visionllm.data.world import draw_picture
 from visionllm.data.world.families.base import truth_of
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase, speakable
-from visionllm.data.world.scene import KINDS, WorldObject, WorldPicture
+from visionllm.data.world.scene import KINDS, WorldObject, WorldPicture, WorldThing
 from visionllm.decoders.detection import DetectionDecoder
 from visionllm.processing.decoder_images import DecoderImageConfig, decoder_batch
 from visionllm.processing.targets import detection_targets
@@ -115,8 +115,8 @@ def place_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], Hits]:
     return aims, [(objects[index], k) for k, index in enumerate(chosen)]
 
 
-def place_of(thing: WorldObject, size_hw: tuple[int, int]) -> Place:
-    """Return the box of an object as shares of the picture: (cx, cy, w, h)."""
+def place_of(thing: WorldThing, size_hw: tuple[int, int]) -> Place:
+    """Return the box of a thing as shares of the picture: (cx, cy, w, h)."""
     (height, width), (x0, y0, x1, y1) = size_hw, thing.box
     return ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
 

@@ -20,9 +20,9 @@ def squared(plane: Image.Image, side: int, resample: Image.Resampling, colour: A
 
 
 def owner_map(picture: WorldPicture, side: int) -> NDArray[np.uint8]:
-    """Return uint8[side, side]: i + 1 where object i can be seen in the picture fitted into a square, else 0."""
+    """Return uint8[side, side]: i + 1 where thing i can be seen in the picture fitted into a square, else 0."""
     owners = np.zeros(picture.scene.size_hw, np.uint8)
-    for number, thing in enumerate(picture.scene.objects, 1):
+    for number, thing in enumerate(picture.scene.things, 1):
         owners[thing.mask] = number
     return np.asarray(squared(Image.fromarray(owners), side, Image.Resampling.NEAREST, 0))
 

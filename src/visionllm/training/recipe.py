@@ -19,9 +19,10 @@ from visionllm.processing import ProcessorConfig, VisionLLMProcessor, train_toke
 from visionllm.training.aims import AimEncoder
 from visionllm.training.checkpoints import distinct, fill, read_checkpoint, write_checkpoint
 from visionllm.training.expert import ExpertDetector, ExpertObjective, Judge
+from visionllm.training.link import LinkedModel
 from visionllm.training.objectives import Objective
 from visionllm.training.stages import Stage
-from visionllm.training.tasks import LinkedModel, TaskObjective
+from visionllm.training.tasks import TaskObjective
 from visionllm.training.tower import DenseTower, TowerObjective
 from visionllm.training.trainer import RunOptions, Trainer
 from visionllm.weights.folder import load_model, save_model
