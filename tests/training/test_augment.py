@@ -44,7 +44,7 @@ def test_a_factor_of_nothing_is_refused(picture):
 
 
 def test_a_factor_that_hides_an_object_is_refused(picture):
-    with pytest.raises(ValueError, match="leaves every object visible"):
+    with pytest.raises(ValueError, match="leaves everything visible"):
         rescaled(picture, 0.005)
 
 

@@ -6,9 +6,9 @@ import pytest
 from torch import nn
 
 from visionllm.training.building import build_module, build_objective
+from visionllm.training.link import LinkedModel
 from visionllm.training.painter import ExpertPainter
 from visionllm.training.pose_expert import ExpertPose
-from visionllm.training.tasks import LinkedModel
 from visionllm.training.tower import DenseTower
 from visionllm.training.vae import PictureCoder
 

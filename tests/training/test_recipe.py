@@ -7,8 +7,8 @@ import torch
 from safetensors.torch import load_file
 
 from visionllm.training.expert import ExpertDetector
+from visionllm.training.link import LinkedModel
 from visionllm.training.recipe import RecipeRun
-from visionllm.training.tasks import LinkedModel
 from visionllm.training.trainer import RunOptions
 from visionllm.weights.folder import load_model
 

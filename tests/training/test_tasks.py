@@ -6,11 +6,8 @@ import pytest
 import torch
 from torch import nn
 
-from visionllm.data.world import draw_picture
-from visionllm.data.world.tasks import make_sample
-from visionllm.training.expert import place_of
-from visionllm.training.tasks import LinkedModel, TaskObjective, aims_of
-from visionllm.types import Routed
+from visionllm.training.link import LinkedModel
+from visionllm.training.tasks import TaskObjective
 
 MIXTURE = {"count": 1, "known-classes": 2, "segment-several": 1, "refer-attribute": 1, "chat": 1}
 
@@ -22,37 +19,12 @@ def joined(run):
     return run.module(stage), run.objective(stage)
 
 
-def samples(family, count=3):
-    drawn = ((draw_picture(i, split="train", photos=False), i) for i in range(60))
-    made = [(picture, make_sample(picture, family, i)) for picture, i in drawn]
-    return [(picture, sample) for picture, sample in made if sample is not None and sample.truth][:count]
-
-
-def test_words_of_a_routed_span_become_attributes():
-    for _, sample in samples("detect-attribute"):
-        picture = draw_picture(0, photos=False)
-        for aim, part in zip(
-            aims_of(sample, picture), [p for p in sample.answer.parts if isinstance(p, Routed)], strict=True
-        ):
-            for name in ("kind", "colour", "size"):
-                word = getattr(aim.phrase, name)
-                assert word is None or word in part.text.split()
-            assert aim.place is None
-
-
-@pytest.mark.parametrize("family", ["segment-several", "refer-attribute"])
-def test_a_span_that_means_one_thing_aims_at_its_place(family):
-    for picture, sample in samples(family):
-        places = {place_of(thing, picture.scene.size_hw) for thing in picture.scene.objects}
-        assert all(aim.place in places for aim in aims_of(sample, picture))
-
-
 def test_batches_depend_on_their_step_alone(joined):
     _, objective = joined
     for part, same in zip(objective.batch(4), objective.batch(4), strict=True):
         assert torch.equal(part.batch.inputs.input_ids, same.batch.inputs.input_ids)
-        assert torch.equal(part.codes, same.codes)
-        assert len(part.codes) == len(part.batch.units)
+        assert torch.equal(part.links[0]["codes"], same.links[0]["codes"])
+        assert len(part.links[0]["codes"]) == len(part.batch.units)
 
 
 def test_shorter_and_longer_rows_stand_apart(run):

@@ -38,14 +38,21 @@ class Aim:
     joint: str | None = None
 
 
-def aim_codes(units: Sequence[Sequence[Aim]]) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
-    """Return codes int64[U, K, 5] (0 = unsaid), places float32[U, K, 4] (NaN = unsaid) and mask bool[U, K]."""
+def aim_codes(
+    units: Sequence[Sequence[Aim | None]],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.bool_]]:
+    """Return codes int64[U, K, 5] (0 = unsaid), places float32[U, K, 4] (NaN = unsaid) and mask bool[U, K].
+
+    The mask is False where no aim is known.
+    """
     longest = max(map(len, units), default=0)
     codes = np.zeros((len(units), longest, len(TABLES)), np.int64)
     places = np.full((len(units), longest, 4), np.nan, np.float32)
     mask = np.zeros((len(units), longest), np.bool_)
     for u, aims in enumerate(units):
         for k, aim in enumerate(aims):
+            if aim is None:
+                continue
             mask[u, k] = True
             said = [aim.joint, *(getattr(aim.phrase, name) for name in ATTRIBUTES)]
             codes[u, k] = [0 if w is None else words.index(w) + 1 for w, words in zip(said, TABLES, strict=True)]

@@ -23,12 +23,13 @@ from visionllm.processing import VisionLLMProcessor
 from visionllm.processing.decoder_images import DecoderImageConfig
 from visionllm.training.aims import AimEncoder
 from visionllm.training.expert import ExpertDetector, ExpertObjective, Judge
+from visionllm.training.link import LinkedModel
 from visionllm.training.objectives import Objective
 from visionllm.training.painter import ExpertPainter, PainterObjective
 from visionllm.training.pictures import Pictures
 from visionllm.training.pose_expert import ExpertPose, PoseObjective
 from visionllm.training.stages import Stage
-from visionllm.training.tasks import LinkedModel, TaskObjective
+from visionllm.training.tasks import TaskObjective
 from visionllm.training.tower import DenseTower, TowerObjective
 from visionllm.training.vae import PictureCoder, VaeObjective
 

@@ -131,7 +131,7 @@ def place_aims(picture: WorldPicture, rng: Generator) -> tuple[list[Aim], Hits]:
 
 
 def place_of(thing: WorldThing, size_hw: tuple[int, int]) -> Place:
-    """Return the box of an object as shares of the picture: (cx, cy, w, h)."""
+    """Return the box of a thing as shares of the picture: (cx, cy, w, h)."""
     (height, width), (x0, y0, x1, y1) = size_hw, thing.box
     return ((x0 + x1) / 2 / width, (y0 + y1) / 2 / height, (x1 - x0) / width, (y1 - y0) / height)
 

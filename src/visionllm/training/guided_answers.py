@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from visionllm.data.world.scene import WorldObject, WorldPicture
+from visionllm.data.world.scene import WorldPicture, WorldThing
 from visionllm.processing.targets import TrainBatch
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.training.guided_attention import GuidedAttention, Looks
 from visionllm.training.tower import IGNORED
-from visionllm.types import Mark, Routed, Sample
+from visionllm.types import DetectionTruth, Mark, PoseTruth, Routed, Sample
 
 LAYER = -2  # the last but one
-_REFER = "refer"
+_REFER = ("refer", "find-sign")
 
 
 class GuidedAnswers:
@@ -66,7 +66,7 @@ class GuidedAnswers:
         begin: int,
         picture: WorldPicture,
         sample: Sample,
-        see: Callable[[int, Sequence[WorldObject]], None],
+        see: Callable[[int, Sequence[WorldThing]], None],
     ) -> None:
         """Let routing tokens and their slots look at what they stand for."""
         spans = spans_of(sample, picture)
@@ -84,7 +84,7 @@ class GuidedAnswers:
         turn: tuple[int, int, int],
         picture: WorldPicture,
         sample: Sample,
-        see: Callable[[int, Sequence[WorldObject]], None],
+        see: Callable[[int, Sequence[WorldThing]], None],
     ) -> None:
         """Let the tokens of an answer look at what it names next."""
         begin, answer, end = turn
@@ -99,7 +99,7 @@ class GuidedAnswers:
         asked = [phrase for _, _, phrase in self.guide.phrases(ids[begin:answer])]
         last = answer - 1
         for first, stop, phrase in self.guide.phrases(ids[answer:end]):
-            things = phrase.among(picture.scene.objects)
+            things = phrase.among(picture.scene.things)
             for other in asked:
                 things = [thing for thing in things if other.fits(thing)] or things
             for at in range(last, answer + first):
@@ -108,15 +108,21 @@ class GuidedAnswers:
             last = answer + stop
 
 
-def spans_of(sample: Sample, picture: WorldPicture) -> list[list[WorldObject]]:
-    """Return the objects that each routed span of an answer stands for; nothing where the detector has no truth."""
-    truth = sample.detection
-    if truth is None:
+def spans_of(sample: Sample, picture: WorldPicture) -> list[list[WorldThing]]:
+    """Return the things that each routed span of an answer stands for; nothing where no decoder finds things.
+
+    A keypoint stands for all figures that it is asked of.
+    """
+    truth = sample.detection or sample.truth.get("pose")
+    if not isinstance(truth, DetectionTruth | PoseTruth):
         return []
-    things = {tuple(float(v) for v in thing.box): thing for thing in picture.scene.objects}
-    routed = sum(isinstance(part, Routed) for part in sample.answer.parts)
-    found: list[list[WorldObject]] = [[] for _ in range(routed)]
+    things = {tuple(float(v) for v in thing.box): thing for thing in picture.scene.things}
+    spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
+    found: list[list[WorldThing]] = [[] for _ in spans]
     for span, box in zip(truth.class_ids.tolist(), map(tuple, truth.boxes.tolist()), strict=True):
         if box in things:
             found[span].append(things[box])
+    if isinstance(truth, PoseTruth):
+        everyone = [thing for some in found for thing in some]
+        return [everyone if span.token == "[POSE]" else some for span, some in zip(spans, found, strict=True)]
     return found

@@ -19,14 +19,16 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
-from visionllm.data.world.scene import WorldObject, WorldPicture
+from visionllm.data.world.scene import WorldPicture, WorldThing
 from visionllm.data.world.words import plural
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.training.picture_cells import anchored, owner_map
+from visionllm.training.readings import TEXT, Readings, cited, codes_of
 from visionllm.training.tower import HEADS, IGNORED
 
 LAYER, HEAD = 2, 0
 _NOUNS = ("thing", "object")
+_IRREGULAR = {"person": ("people",)}
 
 
 class GuidedAttention:
@@ -36,15 +38,17 @@ class GuidedAttention:
         vocabulary: Gives words their ids.
         side: Side of the square that pictures are fitted into, in pixels.
         stride: Pixels a picture token.
+        readings: Words of each attribute; where they go beyond version 1, words on signs are phrases, too.
     """
 
-    def __init__(self, vocabulary: Vocabulary, side: int, stride: int) -> None:
-        self.side, self.stride = side, stride
+    def __init__(self, vocabulary: Vocabulary, side: int, stride: int, readings: Readings = HEADS) -> None:
+        self.side, self.stride, self.readings, self.vocabulary = side, stride, readings, vocabulary
+        self.pieces: dict[int, str] = {}
         self.words: dict[tuple[int, ...], dict[str, str]] = {}
-        meanings = [(word, {name: word}) for name, words in ATTRIBUTES.items() for word in words]
+        meanings = [(word, {name: word}) for name in ATTRIBUTES for word in readings[name]]
         meanings += [("outlined", {"fill": "outline"}), *((noun, {}) for noun in _NOUNS)]
         for word, meaning in meanings:
-            for form in {word, plural(word)}:
+            for form in {word, plural(word), *_IRREGULAR.get(word, ())}:
                 for spelt in (f" {form}", form, form.capitalize()):
                     self.words[tuple(vocabulary.encode(spelt))] = meaning
         self.longest = max(map(len, self.words))
@@ -54,10 +58,19 @@ class GuidedAttention:
 
         A run is one phrase even where its noun stands first, as in "is the star red".
         """
-        phrase, first, last, at = Phrase(), -1, -1, 0
-        while at < len(ids):
+        first = 0
+        for begin, last, phrase in self._cited(ids):
+            yield from self._runs(ids, first, begin)
+            yield begin, last, phrase
+            first = last + 1
+        yield from self._runs(ids, first, len(ids))
+
+    def _runs(self, ids: Sequence[int], at: int, end: int) -> Iterator[tuple[int, int, Phrase]]:
+        """Yield the runs of words between two tokens."""
+        phrase, first, last = Phrase(), -1, -1
+        while at < end:
             size = next(
-                (n for n in range(min(self.longest, len(ids) - at), 0, -1) if tuple(ids[at : at + n]) in self.words), 0
+                (n for n in range(min(self.longest, end - at), 0, -1) if tuple(ids[at : at + n]) in self.words), 0
             )
             if size:
                 phrase = replace(phrase, **self.words[tuple(ids[at : at + size])])
@@ -70,9 +83,21 @@ class GuidedAttention:
         if last >= 0:
             yield first, last, phrase
 
+    def _cited(self, ids: Sequence[int]) -> list[tuple[int, int, Phrase]]:
+        """Return the words on signs that ids cite: first and last token, and what they mean."""
+        if TEXT not in self.readings:
+            return []
+        self.pieces |= {token: self.vocabulary.decode([token]) for token in {*ids} - self.pieces.keys()}
+        pieces = [self.pieces[token] for token in ids]
+        ends = np.cumsum([len(piece) for piece in pieces])
+        return [
+            (int(np.searchsorted(ends, first, "right")), int(np.searchsorted(ends, stop - 1, "right")), phrase)
+            for first, stop, phrase in cited("".join(pieces))
+        ]
+
     def looks(self, length: int) -> "Looks":
         """Return an empty `Looks` for rows of `length` tokens."""
-        return Looks(length, self.side, self.stride)
+        return Looks(length, self.side, self.stride, self.readings)
 
     def targets(self, input_ids: Tensor, picture_id: int, pictures: Sequence[WorldPicture | None]) -> "Looks":
         """Say where the phrases of a batch should look.
@@ -87,7 +112,7 @@ class GuidedAttention:
             if picture is not None:
                 see = looks.row(b, picture, row.index(picture_id))
                 for _, at, phrase in self.phrases(row):
-                    see(at, phrase.among(picture.scene.objects))
+                    see(at, phrase.among(picture.scene.things))
         return looks
 
 
@@ -98,41 +123,41 @@ class Looks:
         length: Tokens a row.
         side: Side of the square that pictures are fitted into, in pixels.
         stride: Pixels a picture token.
+        readings: Words of each attribute.
     """
 
-    def __init__(self, length: int, side: int, stride: int) -> None:
-        self.length, self.side, self.stride = length, side, stride
+    def __init__(self, length: int, side: int, stride: int, readings: Readings = HEADS) -> None:
+        self.length, self.side, self.stride, self.readings = length, side, stride, readings
         self.places: list[tuple[int, int]] = []
         self.weights: list[NDArray[np.float32]] = []
-        self.meant: list[WorldObject | None] = []
+        self.meant: list[Mapping[str, int]] = []
 
-    def row(self, b: int, picture: WorldPicture, first: int) -> Callable[[int, Sequence[WorldObject]], None]:
-        """Return what adds a token of row `b`, whose picture tokens begin at `first`, and the objects it should see."""
-        objects = picture.scene.objects
-        _, anchors = anchored(owner_map(picture, self.side), len(objects), self.stride)
-        anchor_of = {id(thing): int(anchor) for thing, anchor in zip(objects, anchors, strict=True)}
+    def row(self, b: int, picture: WorldPicture, first: int) -> Callable[[int, Sequence[WorldThing]], None]:
+        """Return what adds a token of row `b`, whose picture tokens begin at `first`, and the things it should see."""
+        every = picture.scene.things
+        _, anchors = anchored(owner_map(picture, self.side), len(every), self.stride)
+        anchor_of = {id(thing): int(anchor) for thing, anchor in zip(every, anchors, strict=True)}
+        codes = codes_of(picture.scene, self.readings)
+        words_of = {id(thing): words for thing, words in zip(every, codes, strict=True)}
+        nothing = dict.fromkeys(self.readings, IGNORED)
 
-        def see(at: int, things: Sequence[WorldObject]) -> None:
+        def see(at: int, things: Sequence[WorldThing]) -> None:
             tokens = {0, *(first + anchor_of[id(thing)] for thing in things if anchor_of[id(thing)] >= 0)}
             weights = np.zeros(self.length, np.float32)
             weights[list(tokens)] = 1 / len(tokens)
             self.places.append((b, at))
             self.weights.append(weights)
-            self.meant.append(things[0] if len(things) == 1 else None)
+            self.meant.append(words_of[id(things[0])] if len(things) == 1 else nothing)
 
         return see
 
     def tensors(self) -> "LookTargets":
         """Return everything gathered as tensors."""
-        words = {
-            name: [IGNORED if thing is None else values.index(getattr(thing, name)) for thing in self.meant]
-            for name, values in HEADS.items()
-        }
         weights = np.stack(self.weights) if self.weights else np.zeros((0, self.length), np.float32)
         return LookTargets(
             places=torch.tensor(self.places, dtype=torch.long).reshape(-1, 2),
             weights=torch.from_numpy(weights),
-            meant={name: torch.tensor(codes, dtype=torch.long) for name, codes in words.items()},
+            meant={n: torch.tensor([words[n] for words in self.meant], dtype=torch.long) for n in self.readings},
         )
 
 

@@ -18,6 +18,7 @@ from visionllm.data.world.scene import WorldPicture
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.training.picture_cells import anchored, owner_map
+from visionllm.training.readings import TEXT, Readings, codes_of
 from visionllm.training.tower import HEADS, IGNORED
 
 THING = "thing"
@@ -31,13 +32,14 @@ class PictureWords:
         vocabulary: Gives words their ids; a word that is not one token is left out.
         side: Side of the square that pictures are fitted into, in pixels.
         stride: Pixels a picture token.
+        readings: Words of each attribute.
     """
 
-    def __init__(self, vocabulary: Vocabulary, side: int, stride: int) -> None:
-        self.side, self.stride = side, stride
+    def __init__(self, vocabulary: Vocabulary, side: int, stride: int, readings: Readings = HEADS) -> None:
+        self.side, self.stride, self.readings = side, stride, readings
         self.tables: list[tuple[str, Tensor, Tensor]] = []  # reading, ids of its words, place among them of word i
-        for name, words in (*HEADS.items(), (THING, (THING,)), (THING, ("object",))):
-            for form in _FORMS:
+        for name, words in (*readings.items(), (THING, (THING,)), (THING, ("object",))):
+            for form in _FORMS[:1] if name == TEXT else _FORMS:
                 ids = [vocabulary.encode(form.format(word)) for word in words]
                 known = torch.tensor([len(found) == 1 for found in ids])
                 if known.any():
@@ -46,11 +48,11 @@ class PictureWords:
 
     def targets(self, picture: WorldPicture) -> dict[str, NDArray[np.int64]]:
         """Return int64[n] for each reading, token by token: index of the word, −1 for none, −100 where unclear."""
-        objects = picture.scene.objects
-        cells, anchors = anchored(owner_map(picture, self.side), len(objects), self.stride)
+        known = codes_of(picture.scene, self.readings)
+        cells, anchors = anchored(owner_map(picture, self.side), len(known), self.stride)
         found: dict[str, NDArray[np.int64]] = {}
-        for name, words in HEADS.items():
-            codes = np.array([-1, *(words.index(getattr(thing, name)) for thing in objects)])
+        for name in self.readings:
+            codes = np.array([-1, *(words[name] for words in known)])
             found[name] = np.where(cells < 0, IGNORED, codes[np.maximum(cells, 0)]).ravel()
         found[THING] = np.full(cells.size, -1)
         found[THING][anchors[anchors >= 0]] = 0

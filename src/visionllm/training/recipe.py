@@ -16,9 +16,9 @@ from visionllm.training.adopting import carried
 from visionllm.training.building import build_module, build_objective
 from visionllm.training.checkpoints import distinct, fill, read_checkpoint, write_checkpoint
 from visionllm.training.expert import Judge
+from visionllm.training.link import LinkedModel
 from visionllm.training.objectives import Objective
 from visionllm.training.stages import Stage
-from visionllm.training.tasks import LinkedModel
 from visionllm.training.trainer import RunOptions, Trainer
 from visionllm.weights.folder import load_model, save_model
 

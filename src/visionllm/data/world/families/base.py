@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from PIL import Image
@@ -18,10 +18,15 @@ DET, GRD = "[DET]", "[GRD]"
 NOTHING_THERE = "There is nothing there."
 
 
-@lru_cache(maxsize=4)
+_IMAGES: WeakKeyDictionary[WorldPicture, Image.Image] = WeakKeyDictionary()
+
+
 def image_of(picture: WorldPicture) -> Image.Image:
-    """Return the picture's pixels as an image; questions about one picture share it."""
-    return Image.fromarray(picture.pixels)
+    """Return the picture's pixels as an image; questions about one picture share it, as long as the picture lives."""
+    image = _IMAGES.get(picture)
+    if image is None:
+        image = _IMAGES[picture] = Image.fromarray(picture.pixels)
+    return image
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

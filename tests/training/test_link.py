@@ -1,0 +1,105 @@
+"""What query groups aim at, and how slot states are drawn there."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from visionllm.data.world import draw_picture
+from visionllm.data.world.tasks import ALL_FAMILIES, make_sample
+from visionllm.training.expert import place_of
+from visionllm.training.link import DetectionLink, LinkedModel, aims_of, unit_aims
+from visionllm.types import Routed
+
+
+def samples(family, count=3, tries=60):
+    about = ALL_FAMILIES[family]
+    drawn = ((draw_picture(i, photos=False, version=about.version, theme=about.theme), i) for i in range(tries))
+    made = [(picture, make_sample(picture, family, i)) for picture, i in drawn]
+    return [(picture, sample) for picture, sample in made if sample is not None and sample.truth][:count]
+
+
+def routed(sample):
+    return [part for part in sample.answer.parts if isinstance(part, Routed)]
+
+
+def test_words_of_a_routed_span_become_attributes():
+    for picture, sample in samples("detect-attribute"):
+        for aim, part in zip(aims_of(sample, picture), routed(sample), strict=True):
+            assert aim is not None
+            for name in ("kind", "colour", "size"):
+                word = getattr(aim.phrase, name)
+                assert word is None or word in part.text.split()
+            assert aim.place is None
+
+
+@pytest.mark.parametrize("family", ["segment-several", "refer-attribute", "find-sign", "segment-camouflaged"])
+def test_a_span_that_means_one_thing_aims_at_its_place(family):
+    found = samples(family)
+    assert found
+    for picture, sample in found:
+        places = {place_of(thing, picture.scene.size_hw) for thing in picture.scene.things}
+        assert all(aim is not None and aim.place in places for aim in aims_of(sample, picture))
+
+
+def test_a_name_that_says_too_little_aims_at_the_one_thing_it_stands_for_or_at_nothing():
+    seen = set()
+    for picture, sample in samples("aerial-detect", count=30):
+        (aim,), (part,) = aims_of(sample, picture), routed(sample)
+        things = [thing for thing in picture.scene.things if thing.kind == part.text]
+        known = part.text in ("house", "car", "tree")
+        seen.add((known, len(things) > 1))
+        if known:
+            assert aim is not None
+            assert (aim.phrase.kind, aim.place) == (part.text, None)
+        elif len(things) == 1:
+            assert aim is not None
+            assert aim.place == place_of(things[0], picture.scene.size_hw)
+        else:
+            assert aim is None
+    assert len(seen) >= 3
+
+
+def test_a_semantic_map_of_several_things_aims_at_nothing():
+    for picture, sample in samples("segment-semantic", count=8):
+        for aim, part in zip(aims_of(sample, picture), routed(sample), strict=True):
+            if sum(thing.kind == part.text for thing in picture.scene.things) > 1:
+                assert aim is None
+
+
+def test_units_of_other_decoders_have_no_aims(run):
+    processor = run.processor()
+    rows = [(picture, [sample]) for picture, sample in samples("detect-one", 2)]
+    batch = processor.train_batch([asked for _, asked in rows])
+    assert [len(aims) for aims in unit_aims(rows, batch)] == [1, 1]
+    other = replace(batch, units=tuple(unit._replace(decoder="pose") for unit in batch.units))
+    assert unit_aims(rows, other) == [[], []]
+
+
+def test_states_that_say_their_aims_lose_nothing(run):
+    stage = run.recipe.stage("joined")
+    module = run.module(stage)
+    assert isinstance(module, LinkedModel)
+    assert module.aims is not None
+    rows = [(picture, [sample]) for picture, sample in samples("detect-several", 2)]
+    batch = run.processor().train_batch([asked for _, asked in rows])
+    link = DetectionLink()
+    targets = link.targets(rows, batch)
+    queries = module.model.queries(batch.inputs)["detection"]
+    far = link.loss(module, queries, targets)
+    near = link.loss(module, replace(queries, states=module.aims(targets["codes"], targets["places"])), targets)
+    assert far is not None
+    assert near is not None
+    assert float(near.detach()) == pytest.approx(0, abs=1e-9)
+    assert far > near
+
+
+def test_without_an_expert_or_an_aim_there_is_no_loss(run):
+    module = run.module(run.recipe.stage("joined"))
+    rows = [(picture, [sample]) for picture, sample in samples("detect-one", 1)]
+    batch = run.processor().train_batch([asked for _, asked in rows])
+    targets = DetectionLink().targets(rows, batch)
+    queries = module.model.queries(batch.inputs)["detection"]
+    assert DetectionLink().loss(LinkedModel(module.model), queries, targets) is None
+    aimless = targets | {"aimed": torch.zeros_like(targets["aimed"])}
+    assert DetectionLink().loss(module, queries, aimless) is None
