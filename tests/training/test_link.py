@@ -7,8 +7,10 @@ import torch
 
 from visionllm.data.world import draw_picture
 from visionllm.data.world.tasks import ALL_FAMILIES, make_sample
+from visionllm.training.building import build_module
 from visionllm.training.expert import place_of
-from visionllm.training.link import DetectionLink, LinkedModel, aims_of, unit_aims
+from visionllm.training.link import DetectionLink, LinkedModel, PoseLink, aims_of, unit_aims
+from visionllm.training.vocabulary import JOINTS
 from visionllm.types import Routed
 
 
@@ -80,14 +82,15 @@ def test_states_that_say_their_aims_lose_nothing(run):
     stage = run.recipe.stage("joined")
     module = run.module(stage)
     assert isinstance(module, LinkedModel)
-    assert module.aims is not None
+    assert module.expert("detection") is not None
     rows = [(picture, [sample]) for picture, sample in samples("detect-several", 2)]
     batch = run.processor().train_batch([asked for _, asked in rows])
     link = DetectionLink()
     targets = link.targets(rows, batch)
     queries = module.model.queries(batch.inputs)["detection"]
     far = link.loss(module, queries, targets)
-    near = link.loss(module, replace(queries, states=module.aims(targets["codes"], targets["places"])), targets)
+    told = module.expert("detection")(targets["codes"], targets["places"])
+    near = link.loss(module, replace(queries, states=told), targets)
     assert far is not None
     assert near is not None
     assert float(near.detach()) == pytest.approx(0, abs=1e-9)
@@ -103,3 +106,29 @@ def test_without_an_expert_or_an_aim_there_is_no_loss(run):
     assert DetectionLink().loss(LinkedModel(module.model), queries, targets) is None
     aimless = targets | {"aimed": torch.zeros_like(targets["aimed"])}
     assert DetectionLink().loss(module, queries, aimless) is None
+
+
+def with_experts(run, *decoders: str) -> LinkedModel:
+    stage = replace(run.recipe.stage("joined"), decoders=decoders)
+    module = build_module(stage, run.recipe.model(run.processor()))
+    assert isinstance(module, LinkedModel)
+    return module
+
+
+def test_poses_aim_at_kinds_and_at_keypoints_by_name(run):
+    module, link = with_experts(run, "pose"), PoseLink()
+    rows = [(picture, [sample]) for picture, sample in samples("pose-some", 3)]
+    batch = run.processor().train_batch([asked for _, asked in rows])
+    targets = link.targets(rows, batch)
+    for (_, (sample,)), codes in zip(rows, targets["codes"], strict=True):
+        spans = routed(sample)
+        joints = [JOINTS.index(span.text) + 1 if span.token == "[POSE]" else 0 for span in spans]
+        assert codes[: len(spans), 0].tolist() == joints
+    queries = module.model.queries(batch.inputs)["pose"]
+    told = module.expert("pose")(targets["codes"], targets["places"])
+    far, near = link.loss(module, queries, targets), link.loss(module, replace(queries, states=told), targets)
+    assert far is not None
+    assert near is not None
+    assert far > near
+    assert float(near.detach()) == pytest.approx(0, abs=1e-9)
+    assert link.loss(LinkedModel(module.model), queries, targets) is None

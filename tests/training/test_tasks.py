@@ -81,4 +81,4 @@ def test_another_module_is_refused(joined):
 
 def test_a_linked_model_names_its_parts(joined):
     assert isinstance(joined[0], LinkedModel)
-    assert joined[0].aims is not None
+    assert joined[0].expert("detection") is not None

@@ -100,7 +100,7 @@ GENERATION = {
         "layers_per_block": 1,
         "norm_num_groups": 1,
         "mid_block_add_attention": False,
-        "scaling_factor": 1.0,
+        "scaling_factor": 0.588,
     },
     "text": None,
     "schedule": {

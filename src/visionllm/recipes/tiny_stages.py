@@ -79,7 +79,7 @@ STAGES: tuple[Stage, ...] = (
         },
     ),
     Stage(
-        name="draw-expert", objective="painter", seed=5, steps=9000, pictures=32, pool=20_000, mixture=DRAW,
+        name="draw-expert", objective="painter", seed=5, steps=7000, pictures=32, pool=20_000, mixture=DRAW,
         rates={"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0, "*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
         floor=0.02, start={"decoder.vae": "vae:vae"},
     ),
@@ -103,28 +103,30 @@ STAGES: tuple[Stage, ...] = (
         seed=4, steps=540, pictures=16, questions=6, units=16, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
-            "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,
+            "experts.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,
         },
         ema=0.998, warmup=0.02, floor=0.05, clip=5.0,
-        start={"model": "chat:model", "model.decoders.detection": "expert:detector", "aims": "expert:aims"},
+        start={
+            "model": "chat:model", "model.decoders.detection": "expert:detector", "experts.detection": "expert:aims",
+        },
     ),
     Stage(
         name="together", objective="tasks", decoders=("detection",),
         seed=6, steps=380, pictures=16, questions=6, units=12, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
-            "aims.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "*": 8e-4,
+            "experts.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "*": 8e-4,
         },
         ema=0.995, warmup=0.02, floor=0.05, clip=5.0,
-        start={"model": "joined:model", "aims": "expert:aims"},
+        start={"model": "joined:model", "experts.detection": "expert:aims"},
     ),
     Stage(
         name="language", objective="tasks", decoders=("detection",),
         seed=8, steps=5000, pictures=16, questions=8, link_weight=1.0,
         words_weight=0.5, precision="bf16", mixture=LANGUAGE,
-        rates=_NO_PICTURE_TOWER | {"aims.*": 0.0, "model.decoders.*": 0.0, "*": 1.2e-3},
+        rates=_NO_PICTURE_TOWER | {"experts.*": 0.0, "model.decoders.*": 0.0, "*": 1.2e-3},
         ema=0.998, warmup=0.02, floor=0.02,
-        start={"model": "together:model", "aims": "expert:aims"},
+        start={"model": "together:model", "experts.detection": "expert:aims"},
     ),
     Stage(
         name="decoders", objective="tasks", decoders=("detection",),

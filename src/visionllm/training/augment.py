@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 import numpy as np
 from PIL import Image
 
-from visionllm.data.world.scene import WorldFigure, WorldObject, WorldPicture, WorldThing
+from visionllm.data.world.scene import WorldFigure, WorldObject, WorldPicture, WorldSign, WorldThing
 from visionllm.data.world.stacking import box_of
 
 ThingT = TypeVar("ThingT", bound=WorldThing)
@@ -64,6 +64,8 @@ def rescaled(picture: WorldPicture, factor: float) -> WorldPicture:
         if isinstance(thing, WorldObject):
             x, y = thing.centre
             changes |= {"centre": (x * factor, y * factor), "radius": thing.radius * factor}
+        if isinstance(thing, WorldSign):
+            changes["letters"] = tuple((letter, x * factor, y * factor) for letter, x, y in thing.letters)
         if isinstance(thing, WorldFigure):
             stretch = np.array([width / scene.size_hw[1], height / scene.size_hw[0]], np.float32)
             changes["keypoints"] = thing.keypoints * stretch

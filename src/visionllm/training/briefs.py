@@ -121,3 +121,7 @@ class BriefEncoder(nn.Module):
         """Return float[M, states, width] for codes int[M, states, words]."""
         said = self.words(codes).sum(2) + self.places
         return said + self.mix(said)
+
+    def spread(self) -> Tensor:
+        """Return float[width], how much states differ by the words they say: the variance of each channel."""
+        return self.words.weight[1:].detach().var(0)

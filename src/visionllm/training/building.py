@@ -22,8 +22,9 @@ from visionllm.nn.diffusion import build_vae
 from visionllm.processing import VisionLLMProcessor
 from visionllm.processing.decoder_images import DecoderImageConfig
 from visionllm.training.aims import AimEncoder
+from visionllm.training.briefs import BriefEncoder
 from visionllm.training.expert import ExpertDetector, ExpertObjective, Judge
-from visionllm.training.link import LinkedModel
+from visionllm.training.link import LINKS, Link, LinkedModel, PictureLink
 from visionllm.training.objectives import Objective
 from visionllm.training.painter import ExpertPainter, PainterObjective
 from visionllm.training.pictures import Pictures
@@ -34,6 +35,7 @@ from visionllm.training.tower import DenseTower, TowerObjective
 from visionllm.training.vae import PictureCoder, VaeObjective
 
 TOWER_STRIDES = {"stage2": 8, "stage3": 16}
+_PAINTERS = frozenset(("generation", "editing"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +107,22 @@ def _edits(stage: Stage) -> bool:
     return any(name.startswith("edit-") for name in stage.mixture)
 
 
+def _expert_of(decoder: str, config: VisionLLMConfig) -> nn.Module:
+    """Build what stood for the language model while a decoder was an expert."""
+    if decoder in _PAINTERS:
+        sizes = DiffusionConfig(**config.decoders["generation"])
+        return BriefEncoder(sizes.tokens, sizes.width)
+    table = {"detection": "det", "pose": "pose"}[decoder]
+    return AimEncoder(config.text_config.hidden_size, config.tables[table])
+
+
 def _linked(stage: Stage, config: VisionLLMConfig) -> nn.Module:
-    width, slots = config.text_config.hidden_size, config.tables["det"]
+    experts = {name: _expert_of(name, config) for name in stage.decoders} if stage.link_weight else {}
     config.decoders = {name: config.decoders[name] for name in stage.decoders}
-    aims = AimEncoder(width, slots) if stage.link_weight else None
     model = VisionLLMForConditionalGeneration(config)
     if stage.words_weight:
         model.language_model.set_attn_implementation("eager")  # the others don't tell where they look
-    return LinkedModel(model, aims)
+    return LinkedModel(model, experts)
 
 
 def _tower_objective(stage: Stage, setting: Setting) -> Objective:
@@ -155,6 +165,9 @@ def _vae_objective(stage: Stage, setting: Setting) -> Objective:
 
 
 def _task_objective(stage: Stage, setting: Setting) -> Objective:
+    links: list[Link] = [link for link in LINKS if link.decoder in stage.decoders]
+    for name in _PAINTERS & set(stage.decoders):
+        links.append(PictureLink(name, DiffusionConfig(**setting.config.decoders["generation"]).tokens))
     return TaskObjective(
         setting.processor,
         stage.mixture,
@@ -165,6 +178,7 @@ def _task_objective(stage: Stage, setting: Setting) -> Objective:
         words_weight=stage.words_weight,
         seed=stage.seed,
         photos=setting.photos,
+        links=links,
     )
 
 

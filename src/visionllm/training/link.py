@@ -9,12 +9,16 @@ from torch import Tensor, nn
 
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
 from visionllm.data.world.scene import WorldPicture
+from visionllm.decoders.base.diffusing import DiffusionDecoder
 from visionllm.decoders.detection import DetectionDecoder
+from visionllm.decoders.pose import PoseDecoder
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing.targets import TrainBatch
-from visionllm.training.aims import Aim, AimEncoder, aim_codes
+from visionllm.training.aims import Aim, aim_codes
+from visionllm.training.briefs import Brief, BriefEncoder, brief_codes, brief_of
 from visionllm.training.expert import place_of
 from visionllm.training.guided_answers import spans_of
+from visionllm.training.vocabulary import JOINTS, SAID
 from visionllm.types import Routed, Sample
 from visionllm.types.tensors import Queries
 
@@ -22,16 +26,24 @@ Rows = Sequence[tuple[WorldPicture, Sequence[Sample]]]
 
 
 class LinkedModel(nn.Module):
-    """The whole model beside the aims its detector learned as an expert.
+    """The whole model beside what its decoders were asked with as experts.
 
     Args:
         model: What is trained.
-        aims: What slot states should say; frozen. None where no detector takes part yet.
+        experts: By decoder name, what says the same as query groups should: an `AimEncoder` for those that find things,
+            a `BriefEncoder` for those that make pictures; frozen.
     """
 
-    def __init__(self, model: VisionLLMForConditionalGeneration, aims: AimEncoder | None = None) -> None:
+    def __init__(
+        self, model: VisionLLMForConditionalGeneration, experts: Mapping[str, nn.Module] | None = None
+    ) -> None:
         super().__init__()
-        self.model, self.aims = model, aims
+        self.model = model
+        self.experts = nn.ModuleDict(dict(experts or {}))
+
+    def expert(self, decoder: str) -> nn.Module | None:
+        """Return what says the same as a decoder's query groups should, or None."""
+        return dict(self.experts.items()).get(decoder)
 
 
 class Link(Protocol):
@@ -72,10 +84,8 @@ class DetectionLink:
     decoder = "detection"
 
     def targets(self, rows: Rows, batch: TrainBatch) -> dict[str, Tensor]:
-        """Return codes int[U, K, 4], places float[U, K, 4] and aimed bool[U, K]; see `aim_codes`."""
-        codes, places, aimed = aim_codes(unit_aims(rows, batch))
-        tensors = {"codes": codes, "places": places, "aimed": aimed}
-        return {name: torch.from_numpy(array) for name, array in tensors.items()}
+        """Return codes int[U, K, 5], places float[U, K, 4] and aimed bool[U, K]; see `aim_codes`."""
+        return _aim_tensors(unit_aims(rows, batch))
 
     def loss(self, module: LinkedModel, queries: Queries, targets: Mapping[str, Tensor]) -> Tensor | None:
         """Return the squared distance of projected slot states from projected aims, in units of the aims' mean square.
@@ -83,25 +93,118 @@ class DetectionLink:
         Raises:
             TypeError: If the model's detector is of another kind.
         """
-        if module.aims is None:
+        aims = module.expert(self.decoder)
+        if aims is None:
             return None
         detector = module.model.decoder(self.decoder)
         if not isinstance(detector, DetectionDecoder):
             raise TypeError(f"expected a DetectionDecoder, got {type(detector).__name__}")
-        wanted = module.aims(targets["codes"], targets["places"])
-        known = targets["aimed"]
-        groups = min(known.shape[1], queries.mask.shape[1])
-        both = known[:, :groups] & queries.mask[:, :groups]
-        if not bool(both.any()):
+        wanted = aims(targets["codes"], targets["places"])
+        return _distance(detector.query_projection, wanted, queries, targets["aimed"])
+
+
+class PoseLink:
+    """Draws slot states towards the aims that the expert pose decoder learned with: figures, and keypoints by name."""
+
+    decoder = "pose"
+
+    def targets(self, rows: Rows, batch: TrainBatch) -> dict[str, Tensor]:
+        """Return codes int[U, K, 5], places float[U, K, 4] and aimed bool[U, K]; see `aim_codes`."""
+        aims: list[list[Aim | None]] = []
+        for (row, turn), same in groupby(batch.units, key=lambda unit: (unit.row, unit.turn)):
+            units = list(same)
+            alone = len(units) == 1 and units[0].decoder == self.decoder
+            spans = [part for part in rows[row][1][turn - 1].answer.parts if isinstance(part, Routed)]
+            aims += [[_pose_aim(span) for span in spans]] if alone else [[] for _ in units]
+        return _aim_tensors(aims)
+
+    def loss(self, module: LinkedModel, queries: Queries, targets: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the mean of the distances of groups that name figures and of those that name keypoints.
+
+        Raises:
+            TypeError: If the model's pose decoder is of another kind.
+        """
+        aims = module.expert(self.decoder)
+        if aims is None:
             return None
-        project = detector.query_projection
-        target = project(wanted[:, :groups][both]).mean(1).detach()
-        read = project(queries.states[:, :groups][both]).mean(1)
-        scale = target.square().mean().clamp_min(1e-6)
-        return (read - target).square().mean() / scale
+        pose = module.model.decoder(self.decoder)
+        if not isinstance(pose, PoseDecoder):
+            raise TypeError(f"expected a PoseDecoder, got {type(pose).__name__}")
+        wanted, joints = aims(targets["codes"], targets["places"]), targets["codes"][..., 0] > 0
+        parts = [
+            _distance(project, wanted, queries, targets["aimed"] & chosen)
+            for project, chosen in ((pose.query_projection, ~joints), (pose.keypoint_projection, joints))
+        ]
+        known = [part for part in parts if part is not None]
+        return torch.stack(known).mean() if known else None
 
 
-LINKS: tuple[Link, ...] = (DetectionLink(),)
+class PictureLink:
+    """Draws mapped slots towards what the expert U-Net learned to read.
+
+    Args:
+        decoder: `"generation"` or `"editing"`.
+        states: Number of states that it reads.
+    """
+
+    def __init__(self, decoder: str, states: int) -> None:
+        self.decoder, self.states = decoder, states
+
+    def targets(self, rows: Rows, batch: TrainBatch) -> dict[str, Tensor]:
+        """Return codes int[U, states, words], see `brief_codes`, and told bool[U]."""
+        briefs: list[Brief | None] = []
+        for unit in batch.units:
+            sample = rows[unit.row][1][unit.turn - 1]
+            briefs.append(brief_of(sample) if unit.decoder == self.decoder else None)
+        told = torch.tensor([brief is not None for brief in briefs], dtype=torch.bool)
+        return {"codes": brief_codes([brief or () for brief in briefs], self.states), "told": told}
+
+    def loss(self, module: LinkedModel, queries: Queries, targets: Mapping[str, Tensor]) -> Tensor | None:
+        """Return the squared distance of mapped slots from briefs, in units of the briefs' variance.
+
+        Raises:
+            TypeError: If the model's decoder makes no pictures.
+        """
+        briefs = module.expert(self.decoder)
+        alone = targets["told"] & (queries.mask.sum(1) == 1)
+        if not isinstance(briefs, BriefEncoder) or not bool(alone.any()):
+            return None
+        decoder = module.model.decoder(self.decoder)
+        if not isinstance(decoder, DiffusionDecoder):
+            raise TypeError(f"expected a DiffusionDecoder, got {type(decoder).__name__}")
+        wanted = briefs(targets["codes"][alone]).detach()
+        read = decoder.mapper(queries.states[alone][queries.mask[alone]].to(decoder.dtype))
+        scale = briefs.spread().clamp_min(1e-6)
+        return ((read - wanted).square().mean((0, 1)) / scale).mean()
+
+
+def _aim_tensors(aims: Sequence[Sequence[Aim | None]]) -> dict[str, Tensor]:
+    arrays = zip(("codes", "places", "aimed"), aim_codes(aims), strict=True)
+    return {name: torch.from_numpy(array) for name, array in arrays}
+
+
+def _distance(project: nn.Module, wanted: Tensor, queries: Queries, known: Tensor) -> Tensor | None:
+    """Return how far projected slot states are from projected aims, in units of the aims' mean square."""
+    groups = min(known.shape[1], queries.mask.shape[1])
+    both = known[:, :groups] & queries.mask[:, :groups]
+    if not bool(both.any()):
+        return None
+    target = project(wanted[:, :groups][both]).mean(1).detach()
+    read = project(queries.states[:, :groups][both]).mean(1)
+    return (read - target).square().mean() / target.square().mean().clamp_min(1e-6)
+
+
+def _pose_aim(span: Routed) -> Aim | None:
+    """Return what a span of an answer about poses aims at: a keypoint, or figures by kind and colour."""
+    if span.token == "[POSE]":
+        return Aim(joint=span.text) if span.text in JOINTS else None
+    words = span.text.split()
+    said = {name: word for name in ("kind", "colour") for word in words if word in SAID[name]}
+    return Aim(Phrase(**said)) if said and len(said) == len(words) else None
+
+
+LINKS: tuple[Link, ...] = (DetectionLink(), PoseLink())
+"""Links of the decoders that find things; those that make pictures have one for their number of states."""
 
 
 def unit_aims(rows: Rows, batch: TrainBatch) -> list[list[Aim | None]]:
