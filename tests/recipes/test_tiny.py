@@ -2,11 +2,11 @@
 
 import torch
 
-from visionllm.data.world.tasks import FAMILIES, corpus_lines
+from visionllm.data.world.tasks import ALL_FAMILIES, FAMILIES, corpus_lines
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing import VisionLLMProcessor, train_tokenizer
 from visionllm.recipes import tiny
-from visionllm.recipes.tiny_stages import EASY, KNOWN, REGION, ROUTED, STAGES, TALK
+from visionllm.recipes.tiny_stages import EASY, KNOWN, LANGUAGE, REGION, ROUTED, SECOND, STAGES, TALK
 
 
 def test_the_model_has_at_most_sixteen_million_parameters():
@@ -22,13 +22,14 @@ def test_every_stage_takes_over_from_stages_before_it():
         assert {source.split(":")[0] for source in stage.start.values()} <= done
         done.add(stage.name)
     names = [stage.name for stage in STAGES]
-    first = ["tower", "expert", "wide-tower", "vae", "pose-expert", "draw-expert", "edit-expert"]
-    assert names == [*first, "projector", "chat", "joined", "together", "language", "decoders"]
+    first = ["tower", "expert", "wide-tower", "letter-tower", "wide-expert", "vae", "pose-expert", "draw-expert"]
+    last = ["projector", "chat", "joined", "together", "language", "decoders", "wide-language", "wide-decoders"]
+    assert names == [*first, "edit-expert", *last]
 
 
 def test_every_family_is_trained_and_known():
-    trained = {*EASY, *TALK, *REGION, *ROUTED, *KNOWN}
-    assert trained == set(FAMILIES)
+    assert {*EASY, *TALK, *REGION, *ROUTED, *KNOWN} == set(FAMILIES)
+    assert {*LANGUAGE, *SECOND} == set(ALL_FAMILIES)
 
 
 def test_stages_draw_different_pictures():

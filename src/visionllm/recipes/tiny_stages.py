@@ -2,6 +2,7 @@
 
 from visionllm.training.stages import Stage
 
+EVERY = ("detection", "pose", "generation", "editing")
 _NO_PICTURE_TOWER = {"model.vision_encoder.*": 0.0}
 
 EASY = {
@@ -35,6 +36,27 @@ POINTED = ROUTED | {
     "segment-box": 0.6, "segment-mask": 0.8,
 }  # fmt: skip
 KNOWN = {"known-classes": 3.0}
+DOMAINS = {
+    f"{domain}-{family}": weight
+    for domain in ("aerial", "scan", "workpiece")
+    for family, weight in
+    {"caption": 0.4, "existence": 0.2, "count": 0.4, "recognition": 0.3, "detect": 0.5}.items()
+}
+MAPS = {"segment-semantic": 0.7, "segment-salient": 0.5, "segment-camouflaged": 0.6}
+READ = {"read-sign": 1.2, "read-marked": 0.8, "read-all": 0.8, "find-sign": 0.7}
+POSE = {
+    "pose-person": 0.8, "pose-dog": 0.3, "pose-horse": 0.3, "pose-bird": 0.3, "pose-several": 0.7, "pose-some": 1,
+    "pose-nothing": 0.3, "known-poses": 0.8,
+}
+EXAMPLES = {"example-name": 0.8, "example-describe": 0.5, "example-count": 0.4, "example-mark": 0.7}
+DRAW = {"draw-one": 1, "draw-several": 1.5, "draw-count": 1, "draw-relation": 1.2, "draw-figures": 1}
+EDIT = {
+    "edit-recolour": 1.2, "edit-remove": 1, "edit-add": 1.5, "edit-replace": 1.2, "edit-move": 1.2, "edit-fill": 1,
+    "edit-background": 0.7, "edit-only-one": 1,
+}
+SECOND = DOMAINS | MAPS | READ | POSE | EXAMPLES | DRAW | {name: weight / 2 for name, weight in EDIT.items()}
+_BLOCKS = ("down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm_out", "conv_out")
+_PAINTED = {f"decoder.unet.{part}": f"draw-expert:decoder.unet.{part}" for part in _BLOCKS}  # the first layer sees more
 BOTH = {
     "version 1": 1.0,
     "mixed": 0.4,
@@ -45,12 +67,8 @@ BOTH = {
     "scan": 0.12,
     "workpiece": 0.12,
 }
+SIGNS = BOTH | {"signs": 2.0}
 FIGURES = {"figures": 0.7, "mixed": 0.2, "studio": 0.1}
-DRAW = {"draw-one": 1, "draw-several": 1.5, "draw-count": 1, "draw-relation": 1.2, "draw-figures": 1}
-EDIT = {
-    "edit-recolour": 1.2, "edit-remove": 1, "edit-add": 1.5, "edit-replace": 1.2, "edit-move": 1.2, "edit-fill": 1,
-    "edit-background": 0.7, "edit-only-one": 1,
-}  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -65,6 +83,18 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="wide-tower", objective="tower", seed=7, steps=1500, pictures=32, themes=BOTH, rates={"*": 1e-3},
         decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "tower:encoder"},
+    ),
+    Stage(
+        name="letter-tower", objective="tower", seed=9, steps=700, pictures=32, themes=SIGNS, rates={"*": 8e-4},
+        decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "wide-tower:encoder"},
+    ),
+    Stage(
+        name="wide-expert", objective="expert", seed=8, steps=1200, pictures=16, themes=BOTH,
+        rates={"detector.pyramid.backbone.*": 0.0, "*": 7e-4}, ema=0.998, clip=5.0, warmup=0.02,
+        start={
+            "detector": "expert:detector", "aims": "expert:aims",
+            "detector.pyramid.backbone.network": "letter-tower:encoder",
+        },
     ),
     Stage(
         name="vae", objective="vae", seed=5, steps=4500, pictures=6, rates={"*": 2e-3}, decay=0.0, ema=0.995,
@@ -86,7 +116,8 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="edit-expert", objective="painter", seed=7, steps=6000, pictures=32, pool=20_000, mixture=EDIT,
         rates={"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0, "*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
-        floor=0.02, start={"decoder.vae": "vae:vae"},
+        floor=0.02,
+        start={"decoder.vae": "vae:vae", "briefs": "draw-expert:briefs", **_PAINTED},
     ),
     Stage(
         name="projector", objective="tasks", seed=2, steps=600, pictures=16, questions=8, mixture=EASY,
@@ -136,5 +167,30 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
         ema=0.99, warmup=0.02, floor=0.05, clip=5.0, start={"model": "language:model"},
+    ),
+    Stage(
+        name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=4000, pictures=16, questions=8,
+        link_weight=1.0, words_weight=0.5, precision="bf16", mixture=LANGUAGE | SECOND,
+        rates=_NO_PICTURE_TOWER | {
+            "experts.*": 0.0, "model.decoders.generation.mapper.*": 1.2e-3, "model.decoders.editing.mapper.*": 1.2e-3,
+            "model.decoders.*": 0.0, "*": 1.2e-3,
+        },
+        ema=0.998, warmup=0.02, floor=0.02,
+        start={
+            "model": "decoders:model", "model.vision_encoder": "letter-tower:encoder",
+            "model.decoders.detection": "wide-expert:detector", "model.decoders.pose": "pose-expert:pose",
+            "model.decoders.generation": "draw-expert:decoder", "model.decoders.editing": "edit-expert:decoder",
+            "experts.detection": "wide-expert:aims", "experts.pose": "pose-expert:aims",
+            "experts.generation": "draw-expert:briefs", "experts.editing": "edit-expert:briefs",
+        },
+    ),
+    Stage(
+        name="wide-decoders", objective="tasks", decoders=EVERY, seed=7, steps=800, pictures=12, questions=4, units=12,
+        precision="bf16", mixture=POINTED | {"known-classes": 1.5} | SECOND,
+        rates={
+            "model.decoders.*.pyramid.backbone.*": 0.0, "model.decoders.*.unet.*": 0.0, "model.decoders.*.vae.*": 0.0,
+            "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
+        },
+        ema=0.99, warmup=0.02, floor=0.05, clip=5.0, start={"model": "wide-language:model"},
     ),
 )  # fmt: skip
