@@ -1,12 +1,15 @@
 """The user's object: loading, batches, and every way to ask."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from tests.predictor.test_core import EVERYTHING, require_equal
-from tests.small import picture, pictures, save_small, small_model, small_processor
+from tests.small import picture, pictures, save_small, small_model, small_predictor, small_processor
 from visionllm import VisionLLM
+from visionllm.nn.diffusion import decode, encode
 from visionllm.predictor import vision_llm
 from visionllm.predictor.vision_llm import find_device, find_model
 from visionllm.types import Message, Options
@@ -130,3 +133,19 @@ def test_boxes_lie_inside_the_picture_and_scores_in_the_unit_interval(predictor)
     assert (found.boxes >= 0).all() and (found.boxes <= [48, 72, 48, 72]).all()
     assert (found.scores >= 0).all() and (found.scores <= 1).all()
     assert np.isfinite(found.boxes).all()
+
+
+def test_a_picture_goes_through_the_vae_at_the_size_that_the_decoder_makes(predictor):
+    full = small_predictor(full=True)
+    assert set(full.decoders) == {"detection", "pose", "generation", "editing"}
+    decoder: Any = full.model.decoder("generation")
+    height, width = decoder.config.picture_hw
+    again = full.reconstruct(picture())
+    assert again.size == (width, height)
+    pixels = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    made = decoder.reconstruct(pixels)
+    latents = encode(decoder.vae, 2 * pixels - 1).mean
+    assert torch.allclose(made, (decode(decoder.vae, latents) / 2 + 0.5).clamp(0, 1), atol=1e-6)
+    assert predictor.decoders == ("detection",)
+    with pytest.raises(ValueError, match="expected a model that makes pictures, got one without a decoder for them"):
+        predictor.reconstruct(picture())
