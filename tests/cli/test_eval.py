@@ -15,6 +15,8 @@ from visionllm.types import Answer
 class Monotone:
     """Says the same to everything."""
 
+    decoders = ("detection",)
+
     def __init__(self):
         self.asked = 0
 
@@ -73,9 +75,40 @@ def test_other_splits_are_compared_with_test(loaded, tmp_path):
     assert len(loaded) == 1
 
 
+def test_groups_of_version_2_are_chosen_by_themselves(loaded):
+    result = run("--group", "read", "--pictures", "1", "--mode", "free")
+    assert result.exit_code == 0
+    assert "read-marked" in result.stdout and "region-caption" not in result.stdout
+
+
+def test_what_the_model_has_no_decoder_for_is_skipped_with_a_notice(loaded):
+    result = run("--group", "pose,draw,example", "--pictures", "1", "--mode", "free")
+    assert result.exit_code == 0
+    assert "pose was skipped: the model has no decoder for pose." in result.stdout
+    assert "draw was skipped: the model has no decoder for generation." in result.stdout
+    assert "example-count" in result.stdout
+
+
+def test_two_models_are_asked_the_same_and_compared(loaded, tmp_path):
+    path = tmp_path / "differences.json"
+    few = ("--group", "talk", "--pictures", "2", "--spread", "2")
+    result = run("--model", "new", "--compare", "old", *few, "--json", str(path))
+    assert result.exit_code == 0
+    assert [name for name, _ in loaded] == ["new", "old"]
+    plain = json.loads(path.read_text())
+    assert plain["models"] == ["new", "old"]
+    assert plain["differences"]["talk"]["exact"] == {"difference": 0.0, "low": 0.0, "high": 0.0}
+    assert "difference" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
+        (["--version", "3"], "expected one of the versions 1, 2, got 3"),
+        (["--version", "1", "--group", "pose"], "expected groups out of .*, got pose"),
+        (["--steps", "0"], "expected a positive number as steps, got 0"),
+        (["--spread", "0"], "expected a positive number as spread, got 0"),
+        (["--compare", "old", "--split", "test,crowded"], "expected one split when two models are compared"),
         (["--group", "poetry"], "expected groups out of .*, got poetry"),
         (["--split", "dev"], "expected one of train, .* as split, got 'dev'"),
         (["--split", ","], "as split, got ','"),
@@ -96,8 +129,10 @@ def test_an_unknown_mode_is_refused(loaded):
 
 
 def test_help_teaches_with_examples():
-    text = CliRunner().invoke(app, ["world", "--help"]).stdout
-    assert "visionllm eval world --group talk,refer --pictures 100 --seed 3" in " ".join(text.split())
+    text = " ".join(CliRunner().invoke(app, ["world", "--help"]).stdout.split())
+    assert "visionllm eval world --group talk,refer --pictures 100 --seed 3" in text
+    assert "visionllm eval world --version 2" in text
+    assert "visionllm eval world --group draw,edit,ceiling --steps 8" in text
 
 
 def test_help_needs_no_torch():

@@ -5,7 +5,18 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from visionllm.evaluation.base import EVERYTHING, Ask, Detect, Refer, SegmentRegions, call_all
+from visionllm.evaluation.base import (
+    EVERYTHING,
+    Ask,
+    Detect,
+    Draw,
+    Edit,
+    FindPoses,
+    Reconstruct,
+    Refer,
+    SegmentRegions,
+    call_all,
+)
 from visionllm.types import Options, Point, ask
 
 PICTURE = Image.new("RGB", (60, 40))
@@ -25,6 +36,18 @@ class Recorder:
 
     def segment_regions(self, image, regions, *, options=None):
         return ("regions", regions, options)
+
+    def pose(self, image, classes, keypoints=None, *, options=None):
+        return ("pose", classes, keypoints, options)
+
+    def generate(self, caption, *, options=None):
+        return ("generate", caption, options)
+
+    def edit(self, image, wish, *, options=None):
+        return ("edit", wish, options)
+
+    def reconstruct(self, image):
+        return ("reconstruct", image.size)
 
 
 def called(*calls) -> list[Any]:
@@ -67,3 +90,18 @@ def test_no_calls_have_no_results():
 def test_calls_of_two_kinds_are_refused():
     with pytest.raises(ValueError, match=r"expected calls of one kind, got \['Ask', 'Detect'\]"):
         called(Ask(ask("Hello.")), Detect(PICTURE, ("star",)))
+
+
+def test_what_is_detected_together_shares_its_options():
+    options = Options(threshold=0.4)
+    assert called(Detect(PICTURE, ("star",), options=options))[0][3] == options
+    with pytest.raises(ValueError, match="expected one set of options for what is detected together, got 2"):
+        called(Detect(PICTURE, ("star",)), Detect(PICTURE, ("fish",), options=options))
+
+
+def test_poses_and_pictures_are_asked_for_one_by_one():
+    options = Options(seed=3)
+    assert called(FindPoses(PICTURE, ("dog",))) == [("pose", ("dog",), None, EVERYTHING)]
+    assert called(Draw("a star", options)) == [("generate", "a star", options)]
+    assert called(Edit(PICTURE, "make it red", options)) == [("edit", "make it red", options)]
+    assert called(Reconstruct(PICTURE), Reconstruct(PICTURE)) == [("reconstruct", (60, 40))] * 2

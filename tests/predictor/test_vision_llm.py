@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from tests.predictor.test_core import EVERYTHING, require_equal
-from tests.small import FULL, picture, pictures, save_small, small_model, small_processor
+from tests.small import FULL, picture, pictures, save_small, small_model, small_predictor, small_processor
 from visionllm import VisionLLM
 from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.nn.diffusion import decode, encode
 from visionllm.predictor import vision_llm
 from visionllm.predictor.vision_llm import find_device, find_model
 from visionllm.types import Message, Options
@@ -163,3 +165,19 @@ def test_nothing_imports_diffusers_before_the_first_picture_and_that_is_the_same
     with np.load(tmp_path / "made.npz") as first:
         for result, name in zip(made, first.files, strict=True):
             np.testing.assert_array_equal(result.pictures[0], first[name])
+
+
+def test_a_picture_goes_through_the_vae_at_the_size_that_the_decoder_makes(predictor):
+    full = small_predictor(full=True)
+    assert set(full.decoders) == {"detection", "pose", "generation", "editing"}
+    decoder: Any = full.model.decoder("generation")
+    height, width = decoder.config.picture_hw
+    again = full.reconstruct(picture())
+    assert again.size == (width, height)
+    pixels = torch.rand(2, 3, height, width, generator=torch.Generator().manual_seed(0))
+    made = decoder.reconstruct(pixels)
+    latents = encode(decoder.vae, 2 * pixels - 1).mean
+    assert torch.allclose(made, (decode(decoder.vae, latents) / 2 + 0.5).clamp(0, 1), atol=1e-6)
+    assert predictor.decoders == ("detection",)
+    with pytest.raises(ValueError, match="expected a model that makes pictures, got one without a decoder for them"):
+        predictor.reconstruct(picture())

@@ -1,0 +1,60 @@
+"""Questions by example."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from visionllm.evaluation.world import WorldSetting
+from visionllm.evaluation.world_example import ExampleBenchmark
+from visionllm.types import Answer
+
+
+def scores(answer, pictures=8, mode="free"):
+    benchmark = ExampleBenchmark(WorldSetting(seed=3, pictures=pictures, mode=mode, draws=0))
+    for question in benchmark.requests():
+        benchmark.update(question.truth, answer(question))
+    found = benchmark.compute()
+    return {f"{family}/{name}": score.value for family, some in found.items() for name, score in some.items()}
+
+
+def test_the_truth_scores_one_for_every_number_of_examples(right_answer):
+    found = scores(lambda question: right_answer(question.truth.sample))
+    right = {name: value for name, value in found.items() if "exact" in name or "miou" in name}
+    assert len(right) == 24
+    assert set(right.values()) - {None} == {1.0}
+
+
+def test_a_score_by_number_counts_the_questions_with_so_many_examples():
+    def knows_two(question):
+        sample = question.truth.sample
+        return Answer(text=sample.answer.text if len(sample.request.pictures) == 3 else "")
+
+    found = scores(knows_two, pictures=12)
+    assert found["example-count/exact_2"] == 1.0
+    assert found["example-count/exact_1"] == found["example-count/exact_5"] == 0.0
+    assert 0 < found["example-count/exact"] < 1
+
+
+def test_masks_are_joined_before_they_are_compared(right_answer):
+    def half(question):
+        answer = right_answer(question.truth.sample)
+        found = answer.detections
+        if found is None:
+            return answer
+        masks = np.concatenate([found.masks, ~found.masks.any(axis=0, keepdims=True)])
+        rows = np.array([*range(len(found)), 0])
+        return replace(answer, detections=replace(found.select(rows), masks=masks))
+
+    found = scores(half)
+    assert 0 < found["example-mark/miou_free"] < 0.5
+
+
+def test_silence_marks_nothing():
+    found = scores(lambda question: Answer(text=""), pictures=30)
+    assert found["example-mark/miou_free"] == found["example-name/exact"] == 0.0
+    assert found["example-mark/refusal_free"] == 1.0
+
+
+def test_known_classes_alone_ask_nothing():
+    assert scores(pytest.fail, mode="known") == {}
