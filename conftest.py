@@ -4,6 +4,7 @@ import importlib
 import os
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,16 @@ def examples(repository: Path) -> Path:
 def _same_random_draws() -> None:
     if "torch" in sys.modules:  # a test that needs no torch shall not pay for its import
         sys.modules["torch"].manual_seed(0)
+
+
+@pytest.fixture
+def one_core() -> Iterator[None]:
+    """Compute on one core: tiny networks are no faster on two, and beside another program threads wait for each other."""
+    torch = importlib.import_module("torch")
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(autouse=True)

@@ -16,6 +16,7 @@ BOXES = torch.tensor([[0.3, 0.3, 0.4, 0.4], [0.7, 0.3, 0.3, 0.5], [0.3, 0.7, 0.5
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 def test_it_learns_four_answers_with_their_boxes():
     model = tiny_model().train()
     rows = [prompt + reply for prompt, reply in zip(PROMPTS, ANSWERS, strict=True)]

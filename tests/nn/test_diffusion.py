@@ -58,6 +58,12 @@ def test_more_steps_than_a_scheduler_can_take_are_refused():
         Stepper("LCMScheduler", CONFIG.schedule, 51, CPU)
 
 
+@pytest.mark.parametrize("name", SCHEDULERS)
+def test_more_steps_than_noise_grew_in_are_refused(name: str):
+    with pytest.raises(ValueError, match="expected at most 1000 steps, as many as noise grew in, got 1001"):
+        Stepper(name, CONFIG.schedule, 1001, CPU)
+
+
 def test_a_setting_that_no_scheduler_knows_is_refused():
     with pytest.raises(ValueError, match=r"unknown key schedule\.beta_begin"):
         NoiseSchedule({"beta_begin": 0.1})

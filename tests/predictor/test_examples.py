@@ -81,12 +81,18 @@ def test_a_file_without_examples_is_refused(predictor, tmp_path, content):
         ([(BOX, None)] * 6, "expected 1 to 5 examples, got 6"),
         ([(BOX, "star"), (DOT, None)], "expected a label for each of 2 examples or for none, got 1"),
         ([(BOX, " ")], "expected words in the label of each example"),
+        ([(BOX, None), (None, None)], "region 1: expected a box, point, scribble, polygon or mask, got None"),
         ([(BOX, None), (Point(70, 1), None)], "region 1: expected a point inside the 60×40 picture"),
     ],
 )
 def test_examples_that_cannot_be_learned_from_are_refused(predictor, examples, message):
     with pytest.raises(ValueError, match=message):
         predictor.learn([Example(picture(), region, label) for region, label in examples])
+
+
+def test_an_example_without_a_picture_is_refused(predictor):
+    with pytest.raises(ValueError, match=r"expected a picture in example 1, .*, got 'star\.png'"):
+        predictor.learn([Example(picture(), BOX), Example("star.png", BOX)])  # pyright: ignore[reportArgumentType]
 
 
 def test_nothing_like_the_examples_is_an_empty_result(predictor, two):

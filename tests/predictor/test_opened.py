@@ -194,6 +194,8 @@ def test_a_person_has_its_own_keypoints_and_bones(full):
         (["person"], ["nose", "nose"], "expected different keypoint names, got 'nose' twice"),
         (["person"], ["nose", " "], "expected words in keypoint name 1"),
         ([], ["nose"], "expected a list of at least one class name"),
+        (["person"], "nose", "expected a list of at least one keypoint name, got 'nose'"),
+        (["person"], [f"place {i}" for i in range(18)], "expected at most 17 keypoint names, .*, got 18"),
     ],
 )
 def test_questions_for_keypoints_that_say_nothing_are_refused(full, classes, keypoints, message):
@@ -217,6 +219,21 @@ def test_a_caption_makes_the_same_picture_for_the_same_seed(full):
     np.testing.assert_array_equal(one.pictures[0], same.pictures[0])
     assert (one.pictures[0] != other.pictures[0]).any()
     assert one.labels == ("Draw a star.",)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (Options(size_hw=(15, 16)), "expected a picture size of multiples of 2 pixels, .*, got 15×16"),
+        (Options(steps=1001), "expected at most 1000 steps, as many as noise grew in, got 1001"),
+        (Options(scheduler="Magic"), "expected a scheduler among .*, got 'Magic'"),
+    ],
+)
+def test_pictures_that_cannot_be_made_are_refused(full, options, message):
+    with pytest.raises(ValueError, match=message):
+        full.generate("a star", options=options)
+    with pytest.raises(ValueError, match=message):
+        full.edit(picture(), "Make it blue.", options=options)
 
 
 def test_a_model_that_makes_no_pictures_says_so(predictor):

@@ -14,7 +14,7 @@ from visionllm.processing.regions import (
     stroke_mask,
 )
 from visionllm.processing.tiles import MODES, Mode, VisionImageConfig, vision_pixels
-from visionllm.types import Box, Mask, Point, Polygon, Region, Scribble
+from visionllm.types import Box, Found, Mask, Point, Polygon, Region, Scribble
 
 HW = (6, 8)
 
@@ -76,6 +76,8 @@ def test_a_mask_is_itself() -> None:
         (Polygon(((1, 1), (2, 2), (1, 7))), r"expected a polygon inside the 8×6 picture, got the point \(1, 7\)"),
         (Mask(np.zeros(HW, bool)), "region 5: expected a mask with pixels inside, got an empty one"),
         (Mask(np.ones((8, 6), bool)), r"region 5: expected a mask of the picture's size \(6, 8\), got \(8, 6\)"),
+        (None, "region 5: expected a box, point, scribble, polygon or mask, got None"),
+        (Found(1), r"region 5: expected a box, .* or mask, got Found\("),
         (Mask(np.ones(HW, np.uint8)), "region 5: expected a bool mask, got uint8"),  # pyright: ignore[reportArgumentType]
     ],
 )

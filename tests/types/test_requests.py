@@ -17,6 +17,7 @@ from visionllm.types import Box, Mark, Message, Options, Picture, Point, Request
         ("nms_iou", -1.0),
         ("max_instances", 0),
         ("steps", 0),
+        ("steps", 1.5),
         ("guidance", -1.0),
         ("image_guidance", -0.5),
     ],

@@ -157,6 +157,9 @@ class Stepper:
 
     def __init__(self, name: str, settings: Mapping[str, Any], steps: int, device: torch.device) -> None:
         self._scheduler = _scheduler(name, settings)
+        most = int(settings.get("num_train_timesteps", DEFAULT_STEPS))
+        if steps > most:
+            raise ValueError(f"expected at most {most} steps, as many as noise grew in, got {steps}")
         self._takes_generator = "generator" in inspect.signature(self._scheduler.step).parameters
         try:
             self._scheduler.set_timesteps(steps, device=device)

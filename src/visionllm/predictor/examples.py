@@ -164,7 +164,8 @@ def check_examples(examples: Sequence[Example]) -> None:
     """Refuse examples that cannot be learned from.
 
     Raises:
-        ValueError: If there are too few or too many, labels are missing or blank, or a region is not on its picture.
+        ValueError: If there are too few or too many, labels are missing or blank, a picture is missing, or a region is
+            missing or not on its picture.
     """
     if not 1 <= len(examples) <= MOST:
         raise ValueError(f"expected 1 to {MOST} examples, got {len(examples)}")
@@ -174,6 +175,8 @@ def check_examples(examples: Sequence[Example]) -> None:
     if any(not label.strip() for label in labelled):
         raise ValueError("expected words in the label of each example, got a blank one")
     for i, example in enumerate(examples):
+        if not isinstance(example.image, Image.Image):
+            raise ValueError(f"expected a picture in example {i}, such as open_picture returns, got {example.image!r}")
         _mask(example, i)
 
 

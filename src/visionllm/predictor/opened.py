@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 from transformers import Cache
 
+from visionllm.decoders import PoseDecoder
 from visionllm.model import EncodedPictures, join_encoded
 from visionllm.predictor.core import Core, Prepared, first_instances
 from visionllm.processing import (
@@ -118,6 +119,12 @@ class Questions:
         points = check_names(keypoints_of(names) if keypoints is None else keypoints, "keypoint")
         if "[POSE]" not in self.core.processor.vocabulary.routes:
             raise ValueError("expected a model with a pose decoder, got one that finds no keypoints")
+        decoder = self.core.model.decoder("pose")
+        if isinstance(decoder, PoseDecoder) and len(points) > decoder.config.keypoints:
+            raise ValueError(
+                f"expected at most {decoder.config.keypoints} keypoint names, which the model can tell apart, "
+                f"got {len(points)}"
+            )
         prompts = self.core.processor.config.prompts
         answer = pose_answer(names, points, prompts)
         request = self._request([pose_question(names, points, prompts)], options)

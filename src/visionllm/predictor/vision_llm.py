@@ -274,7 +274,7 @@ class VisionLLM:
 
         Raises:
             ValueError: If the picture cannot be opened, a name is missing, blank or there twice, the classes have no
-                keypoints by themselves, or the model has no pose decoder.
+                keypoints by themselves, the model has no pose decoder, or it takes fewer keypoints.
         """
         return self._questions(image).pose(classes, keypoints, options=options)
 

@@ -28,8 +28,10 @@ def region_mask(region: Region, size_hw: tuple[int, int], *, index: int = 0) -> 
         bool[H, W]. True inside the region; never empty.
 
     Raises:
-        ValueError: If the region leaves the picture, is empty, has too few points, or is a mask of another size.
+        ValueError: If it is no region, leaves the picture, is empty, has too few points, or is a mask of another size.
     """
+    if not isinstance(region, Region):
+        raise ValueError(f"region {index}: expected a box, point, scribble, polygon or mask, got {region!r}")
     if isinstance(region, Mask):
         return _checked_mask(region, size_hw, index)
     if isinstance(region, Box):

@@ -110,7 +110,7 @@ class Options:
             "nms_iou": self.nms_iou is None or 0 <= self.nms_iou <= 1,
             "max_instances": self.max_instances >= 1,
             "max_per_class": self.max_per_class is None or self.max_per_class >= 1,
-            "steps": self.steps is None or self.steps >= 1,
+            "steps": self.steps is None or (isinstance(self.steps, int) and self.steps >= 1),
             "guidance": self.guidance is None or 0 <= self.guidance < math.inf,
             "image_guidance": self.image_guidance is None or 0 <= self.image_guidance < math.inf,
             "size_hw": self.size_hw is None or min(self.size_hw) >= 1,

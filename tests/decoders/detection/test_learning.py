@@ -127,6 +127,7 @@ def average_precision(results: list[Detections], targets: list[DetectionTargets]
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_core")
 def test_eight_pictures_are_learnt_by_heart(tmp_path):
     torch.manual_seed(0)
     queries, images, targets = rectangles(8)

@@ -42,7 +42,8 @@ def units(*routes: str, images: list[int] | None = None, seed: int = 6) -> Queri
     longest = max(len(r) for r in routes)
     mask = torch.tensor([[i < len(r) for i in range(longest)] for r in routes])
     index = torch.arange(len(routes)) if images is None else torch.tensor(images)
-    states = torch.randn(4, 8, 4, 16, generator=torch.Generator().manual_seed(seed))[: len(routes), :longest]
+    noise = torch.Generator().manual_seed(seed)
+    states = torch.randn(4, max(8, longest), 4, 16, generator=noise)[: len(routes), :longest]
     return Queries(
         states=states * mask[:, :, None, None],
         mask=mask,
@@ -214,6 +215,9 @@ def test_bfloat16_trains(cast):
 def test_more_keypoints_than_the_decoder_takes_are_refused():
     with pytest.raises(ValueError, match="expected at most 6 keypoints an answer, got 7"):
         decoder().decode(units("DPPPPPPP"), pictures([(64, 96)]), Options())
+    published = PoseConfig().keypoints
+    with pytest.raises(ValueError, match="expected at most 68 keypoints an answer, got 69"):
+        decoder(keypoints=published).decode(units("D" + "P" * 69), pictures([(64, 96)]), Options())
 
 
 def test_truths_with_another_number_of_keypoints_are_refused():
