@@ -110,10 +110,11 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         """
         if self.awake:
             return
-        if isinstance(self.unet, WaitingNetwork):
-            self.unet = self.unet.build(partial(build_unet, self.config), "unet")
-        if isinstance(self.vae, WaitingNetwork):
-            self.vae = self.vae.build(partial(build_vae, self.config), "vae")
+        unet, vae = self.unet, self.vae  # two threads may wake it at once: both build around the same parameters
+        if isinstance(unet, WaitingNetwork):
+            self.unet = unet.build(partial(build_unet, self.config), "unet")
+        if isinstance(vae, WaitingNetwork):
+            self.vae = vae.build(partial(build_vae, self.config), "vae")
         self.schedule = NoiseSchedule(self.config.schedule)
         self.awake = True
 
