@@ -8,7 +8,7 @@ from types import MappingProxyType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from visionllm.processing.chat import TINY, ChatTemplate
-from visionllm.processing.decoder_images import DecoderImageConfig
+from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
 from visionllm.processing.prompts import Prompts
 from visionllm.processing.tiles import VisionImageConfig
 from visionllm.types.tensors import Route
@@ -33,6 +33,7 @@ class ProcessorConfig:
     Attributes:
         vision: Pictures for the vision encoder.
         decoder: Pictures for the decoders; None for a model that only talks.
+        pictures: Pictures that decoders make, by the decoder's name; only training asks for them.
         template: How a conversation is written.
         prompts: Questions and answers of the known-class mode.
         tables: Super-link slots of each table, in the order of their rows.
@@ -50,6 +51,7 @@ class ProcessorConfig:
 
     vision: VisionImageConfig = field(default_factory=VisionImageConfig)
     decoder: DecoderImageConfig | None = field(default_factory=DecoderImageConfig)
+    pictures: Mapping[str, MadePictureConfig] = field(default_factory=dict)
     template: ChatTemplate = TINY
     prompts: Prompts = field(default_factory=Prompts)
     tables: Mapping[str, int] = field(default_factory=lambda: dict(TABLES))
@@ -92,7 +94,7 @@ class ProcessorConfig:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return dict(value)
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
     return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
