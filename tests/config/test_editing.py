@@ -31,3 +31,10 @@ def test_every_field_is_explained():
 def test_a_wrong_value_is_refused(change, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         replace(EditingConfig(), **change)
+
+
+@pytest.mark.parametrize(
+    ("original", "edited"), [((480, 640), (224, 296)), ((64, 64), (256, 256)), ((1, 4000), (8, 16192))]
+)
+def test_an_edited_picture_has_the_ratio_of_its_original(original, edited):
+    assert EditingConfig().edited_hw(original) == edited

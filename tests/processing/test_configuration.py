@@ -6,7 +6,7 @@ import pytest
 
 from visionllm.processing import PUBLISHED, ROUTES, VICUNA_V1, ProcessorConfig
 from visionllm.processing.configuration import from_plain
-from visionllm.processing.decoder_images import DecoderImageConfig
+from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
 from visionllm.processing.tiles import VisionImageConfig
 
 
@@ -24,6 +24,7 @@ def saved(tmp_path: Path, **values: Any) -> Path:
         {"decoder": None, "routes": ROUTES[:2], "tables": {"gen": 8, "det": 1}},
         {"decoder_by_name": {"pose": DecoderImageConfig.published_pose()}},
         {"vision": VisionImageConfig(mode="pad"), "decoder": DecoderImageConfig(short_side=None, antialias=True)},
+        {"pictures": {"generation": MadePictureConfig(size_hw=(64, 32)), "editing": MadePictureConfig(size_hw=(8, 8))}},
     ],
 )
 def test_a_config_comes_back_as_it_was(values: dict[str, Any], tmp_path: Path) -> None:
@@ -65,6 +66,8 @@ def test_the_file_is_plain_json(tmp_path: Path) -> None:
         ({"vision": {"mean": [0.5, 0.5, "a"]}}, "expected float at .*:vision:mean:2, got 'a'"),
         ({"template": {"wrap": 1, "name": "x"}}, "expected bool at .*:template:wrap, got 1"),
         ({"template": {}}, "expected every key without a default at .*:template, got only none"),
+        ({"pictures": {"editing": {"hw": 8}}}, "expected no key 'hw' at .*:pictures:editing, got one"),
+        ({"pictures": {"editing": {"size_hw": [8, "8"]}}}, "expected int at .*:pictures:editing:size_hw:1, got '8'"),
         ({"vocabulary_size": 1.5}, "expected int at .*:vocabulary_size, got 1.5"),
     ],
 )

@@ -7,6 +7,7 @@ from PIL import Image
 
 from visionllm.processing.decoder_images import (
     DecoderImageConfig,
+    MadePictureConfig,
     decoder_batch,
     decoder_pixels,
     resize_masks,
@@ -108,3 +109,16 @@ def test_a_batch_of_nothing_is_refused() -> None:
 def test_settings_out_of_range_are_refused(values: dict[str, object], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         DecoderImageConfig(**values)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size_hw": (64, 60)}, r"multiples of 8 pixels, the step, got \(64, 60\)"),
+        ({"size_hw": (0, 8)}, r"multiples of 8 pixels, the step, got \(0, 8\)"),
+        ({"size_hw": (8, 8), "step": 0}, "multiples of 0 pixels"),
+    ],
+)
+def test_sizes_that_no_decoder_makes_are_refused(values: dict[str, object], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        MadePictureConfig(**values)  # pyright: ignore[reportArgumentType]

@@ -1,5 +1,5 @@
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,9 @@ from PIL import Image
 from torch import Tensor
 from transformers import PreTrainedTokenizerFast
 
+from visionllm.config.editing import EditingConfig
 from visionllm.processing import (
+    MadePictureConfig,
     ProcessorConfig,
     TrainBatch,
     VisionImageConfig,
@@ -26,6 +28,7 @@ from visionllm.types import (
     Message,
     Part,
     Picture,
+    PictureTruth,
     Point,
     PoseTruth,
     Request,
@@ -33,7 +36,7 @@ from visionllm.types import (
     Sample,
     ask,
 )
-from visionllm.types.tensors import DetectionTargets, ModelInputs, PoseTargets
+from visionllm.types.tensors import BoxTargets, DetectionTargets, ModelInputs, PictureTargets, PoseTargets
 
 MakePicture = Callable[..., Image.Image]
 
@@ -47,6 +50,13 @@ def truth(image: Image.Image, *spans: int, masks: bool = True) -> DetectionTruth
 def sample(request: Request, *answer: Part, found: DetectionTruth | None = None, learn: bool = True) -> Sample:
     truths = {} if found is None else {"detection": found}
     return Sample(request=request, answer=Message("assistant", answer), truth=truths, learn_text=learn)
+
+
+def boxes_of(batch: TrainBatch) -> Sequence[BoxTargets]:
+    """Return the targets of a batch that asks for boxes only."""
+    found = [target for target in batch.targets if isinstance(target, BoxTargets)]
+    assert len(found) == len(batch.targets)
+    return found
 
 
 def assert_equal(ours: Any, theirs: Any) -> None:
@@ -170,8 +180,9 @@ def test_targets_stand_in_the_order_of_units_with_their_place(
     tokens = [vocabulary.token_id(t) for t in ("[DET]", "[DET]", "[GRD]", "[DET]")]
     assert [int(batch.inputs.input_ids[u.row, u.position]) for u in batch.units] == tokens
     assert [int(batch.inputs.turn_ids[u.row, u.position]) for u in batch.units] == [2, 2, 1, 2]
-    assert [t.class_ids.tolist() for t in batch.targets] == [[0, 1, 1], [0], [0], []]
-    torch.testing.assert_close(batch.targets[1].boxes, torch.tensor([[2 / 60, 0.1, 4 / 60, 0.2]]))
+    objects = boxes_of(batch)
+    assert [t.class_ids.tolist() for t in objects] == [[0, 1, 1], [0], [0], []]
+    torch.testing.assert_close(objects[1].boxes, torch.tensor([[2 / 60, 0.1, 4 / 60, 0.2]]))
     masks = [target.masks for target in batch.targets if isinstance(target, DetectionTargets)]
     assert [None if found is None else tuple(found.shape) for found in masks] == [
         (3, 43, 64),
@@ -202,9 +213,8 @@ def test_a_packed_batch_learns_what_its_samples_learn_alone(
             packed.inputs.labels[packed.inputs.turn_ids == k].tolist()
             == alone.inputs.labels[alone.inputs.turn_ids == 1].tolist()
         )
-        found = [t for t, unit in zip(packed.targets, packed.units, strict=True) if unit.turn == k]
-        assert len(found) == len(alone.targets)
-        for ours, theirs in zip(found, alone.targets, strict=True):
+        found = [t for t, unit in zip(boxes_of(packed), packed.units, strict=True) if unit.turn == k]
+        for ours, theirs in zip(found, boxes_of(alone), strict=True):
             assert torch.equal(ours.boxes, theirs.boxes)
     assert packed.inputs.labels[packed.inputs.turn_ids == 2].unique().tolist() == [-100]
 
@@ -253,11 +263,84 @@ def test_pictures_without_routed_answers_are_not_prepared_for_decoders(
     assert batch.targets == batch.units == ()
 
 
-def test_pictures_that_are_made_need_no_truth_yet(processor: VisionLLMProcessor) -> None:
-    drawn = sample(ask("Draw a star."), "Here it is ", Routed("", "[GEN]"), ".")
-    batch = processor.train_batch([[drawn]])
-    assert batch.targets == ()
-    assert batch.inputs.turn_images.tolist() == [[-1, -1]]
+def drawing(token: str, truth: PictureTruth | None, request: Request, groups: int = 1) -> Sample:
+    """Return a sample whose answer makes pictures."""
+    decoder = {"[GEN]": "generation", "[EDIT]": "editing"}[token]
+    parts = ("Here it is ", *[Routed("", token)] * groups, ".")
+    return replace(sample(request, *parts), truth={} if truth is None else {decoder: truth})
+
+
+def made(height: int, width: int, level: int = 255) -> PictureTruth:
+    return PictureTruth(pixels=np.full((height, width, 3), level, np.uint8))
+
+
+@pytest.fixture
+def maker(processor: VisionLLMProcessor) -> VisionLLMProcessor:
+    pictures = {
+        "generation": MadePictureConfig(size_hw=(16, 24), step=8),
+        "editing": MadePictureConfig(size_hw=(32, 32), step=4),
+    }
+    return VisionLLMProcessor(replace(processor.config, pictures=pictures), processor.tokenizer)
+
+
+def test_pictures_that_are_made_are_targets_of_the_size_that_decoders_make(
+    maker: VisionLLMProcessor, picture: MakePicture
+) -> None:
+    rows = [
+        [drawing("[GEN]", made(40, 60), ask("Draw a star."))],
+        [drawing("[EDIT]", made(40, 60, 0), ask("Remove it", picture(60, 40)))],
+    ]
+    batch = maker.train_batch(rows)
+    assert [(unit.row, unit.decoder) for unit in batch.units] == [(0, "generation"), (1, "editing")]
+    new, edited = batch.targets
+    assert isinstance(new, PictureTargets)
+    assert isinstance(edited, PictureTargets)
+    assert torch.equal(new.pictures, torch.ones(1, 3, 16, 24))
+    assert torch.equal(edited.pictures, -torch.ones(1, 3, 28, 40))
+    assert batch.inputs.turn_images.tolist() == [[-1, -1], [-1, 0]]
+
+
+def test_edited_pictures_have_the_size_that_the_decoder_gives_them(maker: VisionLLMProcessor) -> None:
+    config = EditingConfig()
+    pictures = {"editing": MadePictureConfig(size_hw=config.picture_hw, step=config.factor)}
+    own = VisionLLMProcessor(replace(maker.config, pictures=pictures), maker.tokenizer)
+    for height, width in ((40, 60), (90, 30), (64, 64)):
+        request = ask("Remove it", Image.new("RGB", (width, height)))
+        (target,) = own.train_batch([[drawing("[EDIT]", made(height, width), request)]]).targets
+        assert isinstance(target, PictureTargets)
+        assert target.pictures.shape[2:] == config.edited_hw((height, width))
+
+
+def test_a_new_picture_in_a_talk_about_another_has_its_own_size(
+    maker: VisionLLMProcessor, picture: MakePicture
+) -> None:
+    batch = maker.train_batch([[drawing("[GEN]", made(16, 24), ask("Draw one like this", picture(60, 40)))]])
+    (target,) = batch.targets
+    assert isinstance(target, PictureTargets)
+    assert target.pictures.shape == (1, 3, 16, 24)
+
+
+def test_pictures_that_are_made_need_truth_and_a_size(
+    processor: VisionLLMProcessor, maker: VisionLLMProcessor, picture: MakePicture
+) -> None:
+    with pytest.raises(ValueError, match="expected truth for the generation decoder, which the answer opens, got none"):
+        maker.train_batch([[drawing("[GEN]", None, ask("Draw a star."))]])
+    with pytest.raises(ValueError, match=r"size of the pictures that the generation decoder makes, .* pictures=\{"):
+        processor.train_batch([[drawing("[GEN]", made(8, 8), ask("Draw a star."))]])
+    with pytest.raises(ValueError, match=r"one routing token for the generation decoder .*, got 2; ask for each"):
+        maker.train_batch([[drawing("[GEN]", made(8, 8), ask("Draw two stars."), groups=2)]])
+    with pytest.raises(ValueError, match=r"expected an edited picture of the original's size \(40, 60\), got \(8, 8\)"):
+        maker.train_batch([[drawing("[EDIT]", made(8, 8), ask("Remove it", picture(60, 40)))]])
+    with pytest.raises(ValueError, match=r"expected a picture for the answer's \[EDIT\], got none"):
+        maker.train_batch([[drawing("[EDIT]", made(8, 8), ask("Remove it"))]])
+
+
+def test_a_detector_without_a_picture_is_refused(processor: VisionLLMProcessor, picture: MakePicture) -> None:
+    routes = tuple(replace(route, picture=False) for route in processor.config.routes)
+    blind = VisionLLMProcessor(replace(processor.config, routes=routes), processor.tokenizer)
+    found = sample(ask("Find", picture()), *known_class_answer(["star"]), found=truth(picture(), 0))
+    with pytest.raises(ValueError, match=r"expected a route with a picture for the detection decoder, got \[DET\]"):
+        blind.train_batch([[found]])
 
 
 def test_objects_and_their_keypoints_are_one_unit_of_the_pose_decoder(
@@ -302,7 +385,7 @@ def test_a_train_batch_moves_as_one(processor: VisionLLMProcessor, picture: Make
     batch = processor.train_batch([[sample(ask("Find", image), *known_class_answer(["star"]), found=truth(image, 0))]])
     moved = batch.to("meta")
     assert isinstance(moved, TrainBatch)
-    assert moved.inputs.input_ids.device.type == moved.targets[0].boxes.device.type == "meta"
+    assert moved.inputs.input_ids.device.type == boxes_of(moved)[0].boxes.device.type == "meta"
     assert moved.units == batch.units
 
 

@@ -6,8 +6,17 @@ import torch
 
 from visionllm.processing.chat import Group, Written
 from visionllm.processing.configuration import ROUTES
-from visionllm.processing.targets import detection_targets, detection_truth, owners, pose_targets, pose_truth, units
-from visionllm.types import DetectionTruth, Message, PoseTruth, Routed, Sample, ask
+from visionllm.processing.targets import (
+    detection_targets,
+    detection_truth,
+    owners,
+    picture_targets,
+    picture_truth,
+    pose_targets,
+    pose_truth,
+    units,
+)
+from visionllm.types import DetectionTruth, Message, PictureTruth, PoseTruth, Routed, Sample, ask
 
 BY_TOKEN = {route.token: route for route in ROUTES}
 DOT, WORD = 1, 2
@@ -129,3 +138,36 @@ def test_truth_of_another_decoder_is_refused() -> None:
         detection_truth(wrong)
     with pytest.raises(ValueError, match="expected truth for the pose decoder, which the answer opens, got none"):
         pose_truth(wrong)
+
+
+def drawn(truth: object, routed: int = 1) -> Sample:
+    answer = Message("assistant", tuple(Routed("", "[GEN]") for _ in range(routed)))
+    return Sample(request=ask("?"), answer=answer, truth={"generation": truth})  # pyright: ignore[reportArgumentType]
+
+
+def test_the_target_of_a_picture_is_the_picture_from_black_to_white() -> None:
+    pixels = np.zeros((2, 4, 3), np.uint8)
+    pixels[:, 2:] = 255
+    pixels[0, 0] = (255, 0, 0)
+    (found,) = picture_targets(PictureTruth(pixels=pixels), (2, 4)).pictures
+    assert found[0].tolist() == [[1, -1, 1, 1], [-1, -1, 1, 1]]
+    assert found[1].tolist() == [[-1, -1, 1, 1], [-1, -1, 1, 1]]
+
+
+def test_a_picture_is_resized_with_a_filter() -> None:
+    pixels = np.zeros((4, 8, 3), np.uint8)
+    pixels[:, ::2] = 254
+    found = picture_targets(PictureTruth(pixels=pixels), (2, 2)).pictures
+    assert found.shape == (1, 3, 2, 2)
+    assert found.abs().max() < 0.3
+
+
+def test_one_picture_is_the_truth_of_one_routing_token() -> None:
+    truth = PictureTruth(pixels=np.zeros((2, 4, 3), np.uint8))
+    assert picture_truth(drawn(truth), "generation", 1) is truth
+    with pytest.raises(ValueError, match=r"expected one routing token for the generation decoder .*, got 2"):
+        picture_truth(drawn(truth, 2), "generation", 2)
+    with pytest.raises(ValueError, match="expected a PictureTruth for the generation decoder, got a PoseTruth"):
+        picture_truth(drawn(POSES), "generation", 1)
+    with pytest.raises(ValueError, match="expected truth for the editing decoder, which the answer opens, got none"):
+        picture_truth(drawn(truth), "editing", 1)

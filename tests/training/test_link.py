@@ -7,9 +7,10 @@ import torch
 
 from visionllm.data.world import draw_picture
 from visionllm.data.world.tasks import ALL_FAMILIES, make_sample
+from visionllm.training.briefs import brief_codes, brief_of
 from visionllm.training.building import build_module
 from visionllm.training.expert import place_of
-from visionllm.training.link import DetectionLink, LinkedModel, PoseLink, aims_of, unit_aims
+from visionllm.training.link import DetectionLink, LinkedModel, PictureLink, PoseLink, aims_of, unit_aims
 from visionllm.training.vocabulary import JOINTS
 from visionllm.types import Routed
 
@@ -131,4 +132,30 @@ def test_poses_aim_at_kinds_and_at_keypoints_by_name(run):
     assert near is not None
     assert far > near
     assert float(near.detach()) == pytest.approx(0, abs=1e-9)
+    assert link.loss(LinkedModel(module.model), queries, targets) is None
+
+
+@pytest.mark.parametrize(("decoder", "family"), [("generation", "draw-several"), ("editing", "edit-recolour")])
+def test_mapped_slots_are_drawn_towards_briefs(run, decoder, family):
+    module, link = with_experts(run, decoder), PictureLink(decoder, 8)
+    rows = [(picture, [sample]) for picture, sample in samples(family, 3)]
+    batch = run.processor().train_batch([asked for _, asked in rows])
+    targets = link.targets(rows, batch)
+    assert targets["told"].all()
+    assert torch.equal(targets["codes"], brief_codes([brief_of(sample) or () for _, (sample,) in rows], 8))
+    queries = module.model.queries(batch.inputs)[decoder]
+    far = link.loss(module, queries, targets)
+    assert far is not None
+    far.backward()
+    mapper = module.model.decoder(decoder).mapper
+    assert all(p.grad is not None for p in mapper.parameters())
+    optimizer = torch.optim.Adam(mapper.parameters(), lr=1e-2)
+    fixed = replace(queries, states=queries.states.detach())
+    for _ in range(40):
+        optimizer.zero_grad()
+        loss = link.loss(module, fixed, targets)
+        assert loss is not None
+        loss.backward()
+        optimizer.step()
+    assert loss < 0.5 * far
     assert link.loss(LinkedModel(module.model), queries, targets) is None

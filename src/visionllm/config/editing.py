@@ -41,6 +41,10 @@ class EditingConfig(DiffusionConfig):
         if min(self.pixel_std) <= 0:
             raise ValueError(f"expected pixel_std above 0, got {self.pixel_std}")
 
+    def edited_hw(self, size_hw: tuple[int, int]) -> tuple[int, int]:
+        """Return (height, width) of an edited picture whose original has this size; see `edited_hw`."""
+        return edited_hw(size_hw, self.picture_hw, self.factor)
+
     @property
     def _unet_channels(self) -> int:
         """Channels that the U-Net must take."""
@@ -50,3 +54,19 @@ class EditingConfig(DiffusionConfig):
     def _kinds_dropped(self) -> int:
         """How many times `drop_rate` the numbers reach at which something is dropped."""
         return 3
+
+
+def edited_hw(size_hw: tuple[int, int], picture_hw: tuple[int, int], step: int) -> tuple[int, int]:
+    """Return (height, width) of an edited picture: the original's ratio, the usual area.
+
+    Args:
+        size_hw: Of the original.
+        picture_hw: Gives the area.
+        step: Both sides are multiples of so many pixels.
+
+    >>> edited_hw((480, 640), (256, 256), 8)
+    (224, 296)
+    """
+    scale = math.sqrt(math.prod(picture_hw) / math.prod(size_hw))
+    height, width = (max(1, round(side * scale / step)) * step for side in size_hw)
+    return height, width

@@ -2,7 +2,7 @@
 
 from visionllm.processing.chat import TINY, VICUNA_V1, ChatTemplate
 from visionllm.processing.configuration import ROUTES, TABLES, ProcessorConfig
-from visionllm.processing.decoder_images import DecoderImageConfig
+from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
 from visionllm.processing.opening import PictureError, PictureLimits, open_picture
 from visionllm.processing.processor import VisionLLMProcessor
 from visionllm.processing.prompts import (
@@ -30,6 +30,7 @@ __all__ = [
     "VICUNA_V1",
     "ChatTemplate",
     "DecoderImageConfig",
+    "MadePictureConfig",
     "PictureError",
     "PictureLimits",
     "ProcessorConfig",

@@ -8,7 +8,7 @@ from types import MappingProxyType, UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from visionllm.processing.chat import TINY, ChatTemplate
-from visionllm.processing.decoder_images import DecoderImageConfig
+from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
 from visionllm.processing.prompts import Prompts
 from visionllm.processing.tiles import VisionImageConfig
 from visionllm.types.tensors import Route
@@ -35,6 +35,7 @@ class ProcessorConfig:
         decoder: Pictures for the decoders; None for a model that only talks.
         decoder_by_name: Pictures for single decoders that see them another way, by decoder name; see
             `DecoderImageConfig.published_pose`.
+        pictures: Pictures that decoders make, by the decoder's name; only training asks for them.
         template: How a conversation is written.
         prompts: Questions and answers of the known-class mode.
         tables: Super-link slots of each table, in the order of their rows.
@@ -53,6 +54,7 @@ class ProcessorConfig:
     vision: VisionImageConfig = field(default_factory=VisionImageConfig)
     decoder: DecoderImageConfig | None = field(default_factory=DecoderImageConfig)
     decoder_by_name: Mapping[str, DecoderImageConfig] = field(default_factory=dict)
+    pictures: Mapping[str, MadePictureConfig] = field(default_factory=dict)
     template: ChatTemplate = TINY
     prompts: Prompts = field(default_factory=Prompts)
     tables: Mapping[str, int] = field(default_factory=lambda: dict(TABLES))

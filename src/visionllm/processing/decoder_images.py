@@ -60,6 +60,27 @@ class DecoderImageConfig:
         return cls(antialias=True, rounding="truncate")
 
 
+@dataclass(frozen=True, kw_only=True)
+class MadePictureConfig:
+    """What pictures a decoder makes, and so learns from.
+
+    Attributes:
+        size_hw: (height, width) in pixels, `picture_hw` of the decoder's configuration. Where a picture is made from
+            another, it has the ratio of that one and about this area.
+        step: Both sides are multiples of so many pixels, `factor` of the decoder's configuration.
+
+    Raises:
+        ValueError: If a side is no multiple of the step.
+    """
+
+    size_hw: tuple[int, int]
+    step: int = 8
+
+    def __post_init__(self) -> None:
+        if self.step < 1 or min(self.size_hw) < 1 or any(side % self.step for side in self.size_hw):
+            raise ValueError(f"expected a size of multiples of {self.step} pixels, the step, got {self.size_hw}")
+
+
 def resized_hw(size_hw: tuple[int, int], config: DecoderImageConfig) -> tuple[int, int]:
     """Return (height, width) after resizing.
 

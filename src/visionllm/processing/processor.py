@@ -6,26 +6,32 @@ from typing import Self
 
 from transformers import PreTrainedTokenizerFast
 
+from visionllm.config.editing import edited_hw
 from visionllm.processing.batches import Row, collate, packed_row, single_row
-from visionllm.processing.chat import Written, write
+from visionllm.processing.chat import Group, Written, write
 from visionllm.processing.checks import check_answer, check_request
 from visionllm.processing.configuration import ProcessorConfig
 from visionllm.processing.decoder_images import resized_hw
 from visionllm.processing.targets import (
+    Targets,
     TrainBatch,
     Unit,
     detection_targets,
     detection_truth,
+    picture_targets,
+    picture_truth,
     pose_targets,
     pose_truth,
     units,
 )
 from visionllm.processing.tiles import split_count
 from visionllm.processing.tokenizer import Vocabulary
-from visionllm.types import Part, Request, Sample
-from visionllm.types.tensors import DetectionTargets, ModelInputs, PoseTargets
+from visionllm.types import Part, PictureTruth, Request, Sample
+from visionllm.types.tensors import ModelInputs
 
 CONFIG_FILE = "processor_config.json"
+_MAKERS = ("generation", "editing")
+_DECODERS = ("detection", "pose", *_MAKERS)
 
 
 class VisionLLMProcessor:
@@ -94,11 +100,11 @@ class VisionLLMProcessor:
 
         Raises:
             ValueError: If a sample is malformed or longer than the context, lacks the truth of a routed answer, or the
-                pictures of a row differ.
+                pictures of a row differ; if an answer makes a picture, and `pictures` of the config lacks its decoder.
         """
         self._check_rows(rows)
         packed: list[Row] = []
-        targets: list[DetectionTargets | PoseTargets] = []
+        targets: list[Targets] = []
         places: list[Unit] = []
         for b, samples in enumerate(rows):
             written = [self._write_sample(sample) for sample in samples]
@@ -167,28 +173,62 @@ class VisionLLMProcessor:
             )
         return written
 
-    def _targets(
-        self, sample: Sample, written: Written, row: Row, turn: int
-    ) -> list[tuple[str, int, DetectionTargets | PoseTargets]]:
+    def _targets(self, sample: Sample, written: Written, row: Row, turn: int) -> list[tuple[str, int, Targets]]:
         """Return the decoder, the index of the first routing token and the targets of the units of an answer."""
         config, vocabulary = self.config, self.vocabulary
         if config.decoder is None or not written.groups:
             return []
-        asked = [g.span for g in written.groups if g.span is not None and g.token == "[POSE]"]
-        found: list[tuple[str, int, DetectionTargets | PoseTargets]] = []
+        found: list[tuple[str, int, Targets]] = []
+        own = [group for group in written.groups if group.span is not None]
         for decoder, groups in units(written, vocabulary.routes, vocabulary.sentence_end_ids):
-            spans = [g.span for g in groups if g.span is not None]
-            if decoder not in ("detection", "pose") or not spans:
+            if decoder not in _DECODERS or all(group.span is None for group in groups):
                 continue
-            if turn not in row.turn_pictures:
-                raise ValueError(f"expected a picture for the answer's {groups[0].token}, got none")
-            picture = row.pictures[row.turn_pictures[turn]]
-            size_hw = (picture.height, picture.width)
-            if decoder == "pose":
-                objects = [span for span in spans if span not in asked]
-                keypoints = [asked.index(span) for span in spans if span in asked]
-                target = pose_targets(pose_truth(sample), objects, keypoints, size_hw)
+            token, size_hw = groups[0].token, None
+            if vocabulary.routes[token].picture:
+                if turn not in row.turn_pictures:
+                    raise ValueError(f"expected a picture for the answer's {token}, got none")
+                picture = row.pictures[row.turn_pictures[turn]]
+                size_hw = (picture.height, picture.width)
+            if decoder in _MAKERS:
+                count = sum(vocabulary.routes[group.token].decoder == decoder for group in own)
+                target = self._made(picture_truth(sample, decoder, count), decoder, size_hw)
+            elif size_hw is not None:
+                target = _found(sample, decoder, groups, own, size_hw, resized_hw(size_hw, config.decoder))
             else:
-                target = detection_targets(detection_truth(sample), spans, size_hw, resized_hw(size_hw, config.decoder))
+                raise ValueError(f"expected a route with a picture for the {decoder} decoder, got {token} without")
             found.append((decoder, groups[0].position, target))
         return found
+
+    def _made(self, truth: PictureTruth, decoder: str, original_hw: tuple[int, int] | None) -> Targets:
+        """Return the picture that should be made, of the size that the decoder makes."""
+        made = self.config.pictures.get(decoder)
+        if made is None:
+            raise ValueError(
+                f"expected the size of the pictures that the {decoder} decoder makes, got none; set it in the "
+                f"processor's config, as in pictures={{{decoder!r}: MadePictureConfig(size_hw=(128, 128))}}"
+            )
+        if original_hw is None:
+            return picture_targets(truth, made.size_hw)
+        if truth.pixels.shape[:2] != original_hw:
+            raise ValueError(
+                f"expected an edited picture of the original's size {original_hw}, got {truth.pixels.shape[:2]}"
+            )
+        return picture_targets(truth, edited_hw(original_hw, made.size_hw, made.step))
+
+
+def _found(
+    sample: Sample,
+    decoder: str,
+    groups: Sequence[Group],
+    own: Sequence[Group],
+    size_hw: tuple[int, int],
+    resized: tuple[int, int],
+) -> Targets:
+    """Return what should be found for a unit's groups; `own` are all groups of the answer."""
+    spans = [group.span for group in groups if group.span is not None]
+    if decoder != "pose":
+        return detection_targets(detection_truth(sample), spans, size_hw, resized)
+    asked = [group.span for group in own if group.token == "[POSE]"]
+    objects = [span for span in spans if span not in asked]
+    keypoints = [asked.index(span) for span in spans if span in asked]
+    return pose_targets(pose_truth(sample), objects, keypoints, size_hw)

@@ -7,14 +7,17 @@ from typing import NamedTuple, Self, TypeVar
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from visionllm.processing.chat import Group, Written
-from visionllm.processing.decoder_images import resize_masks
-from visionllm.types import DetectionTruth, PoseTruth, Routed, Sample
-from visionllm.types.tensors import Batch, DetectionTargets, ModelInputs, PoseTargets, Route
+from visionllm.processing.decoder_images import resize_masks, resize_picture
+from visionllm.types import DetectionTruth, PictureTruth, PoseTruth, Routed, Sample
+from visionllm.types.tensors import Batch, DetectionTargets, ModelInputs, PictureTargets, PoseTargets, Route
 
-TruthT = TypeVar("TruthT", DetectionTruth, PoseTruth)
+Targets = DetectionTargets | PoseTargets | PictureTargets
+SpannedT = TypeVar("SpannedT", DetectionTruth, PoseTruth)
+TruthT = TypeVar("TruthT", DetectionTruth, PoseTruth, PictureTruth)
 
 
 class Unit(NamedTuple):
@@ -32,13 +35,13 @@ class TrainBatch(Batch):
 
     Attributes:
         inputs: Padded on the right; `labels` are the ids to be learned at their own places, not shifted.
-        targets: What its decoder should find for each unit of an answer, in the order of rows and tokens. Units of
-            earlier assistant messages have none.
+        targets: What its decoder should find or make for each unit of an answer, in the order of rows and tokens. Units
+            of earlier assistant messages have none.
         units: Where each target belongs.
     """
 
     inputs: ModelInputs
-    targets: tuple[DetectionTargets | PoseTargets, ...]
+    targets: tuple[Targets, ...]
     units: tuple[Unit, ...]
 
     def to(self, device: torch.device | str) -> Self:
@@ -132,6 +135,13 @@ def pose_targets(
     )
 
 
+def picture_targets(truth: PictureTruth, size_hw: tuple[int, int]) -> PictureTargets:
+    """Turn the picture that should be made into a tensor, resized to (height, width)."""
+    image = resize_picture(Image.fromarray(truth.pixels), size_hw, antialias=True)
+    pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float()
+    return PictureTargets(pictures=(pixels / 127.5 - 1)[None])
+
+
 def _boxes(
     truth: DetectionTruth | PoseTruth, spans: Sequence[int], size_hw: tuple[int, int]
 ) -> tuple[NDArray[np.bool_], Tensor, Tensor]:
@@ -150,7 +160,7 @@ def detection_truth(sample: Sample) -> DetectionTruth:
     Raises:
         ValueError: If there is none, or it names a span that the answer lacks.
     """
-    return _truth_of(sample, "detection", DetectionTruth)
+    return _with_spans(sample, _truth_of(sample, "detection", DetectionTruth))
 
 
 def pose_truth(sample: Sample) -> PoseTruth:
@@ -159,7 +169,27 @@ def pose_truth(sample: Sample) -> PoseTruth:
     Raises:
         ValueError: As `detection_truth`.
     """
-    return _truth_of(sample, "pose", PoseTruth)
+    return _with_spans(sample, _truth_of(sample, "pose", PoseTruth))
+
+
+def picture_truth(sample: Sample, decoder: str, groups: int) -> PictureTruth:
+    """Return the truth of a sample whose answer opens a decoder that makes pictures.
+
+    Args:
+        sample: One question with its answer.
+        decoder: Name of the decoder.
+        groups: Query groups of this decoder in the answer.
+
+    Raises:
+        ValueError: If there is no such truth, or the answer asks for several pictures.
+    """
+    truth = _truth_of(sample, decoder, PictureTruth)
+    if groups != 1:
+        raise ValueError(
+            f"expected one routing token for the {decoder} decoder in an answer with the truth of one picture, "
+            f"got {groups}; ask for each picture in a sample of its own"
+        )
+    return truth
 
 
 def _truth_of(sample: Sample, decoder: str, kind: type[TruthT]) -> TruthT:
@@ -168,6 +198,11 @@ def _truth_of(sample: Sample, decoder: str, kind: type[TruthT]) -> TruthT:
         raise ValueError(f"expected truth for the {decoder} decoder, which the answer opens, got none")
     if not isinstance(truth, kind):
         raise ValueError(f"expected a {kind.__name__} for the {decoder} decoder, got a {type(truth).__name__}")
+    return truth
+
+
+def _with_spans(sample: Sample, truth: SpannedT) -> SpannedT:
+    """Return the truth if it names spans of the answer only."""
     routed = sum(isinstance(part, Routed) for part in sample.answer.parts)
     if len(truth.class_ids) and not 0 <= truth.class_ids.min() <= truth.class_ids.max() < routed:
         ids = sorted(set(truth.class_ids.tolist()))

@@ -7,7 +7,13 @@ language model as a chat model, the decoders joined to it, and the decoders alon
 """
 
 from visionllm.config import VisionLLMConfig
-from visionllm.processing import DecoderImageConfig, ProcessorConfig, VisionImageConfig, VisionLLMProcessor
+from visionllm.processing import (
+    DecoderImageConfig,
+    MadePictureConfig,
+    ProcessorConfig,
+    VisionImageConfig,
+    VisionLLMProcessor,
+)
 from visionllm.recipes.tiny_stages import STAGES
 from visionllm.training.recipe import Recipe
 from visionllm.types.tensors import Route
@@ -132,6 +138,9 @@ def processor_config() -> ProcessorConfig:
     return ProcessorConfig(
         vision=VisionImageConfig(image_size=SIDE, mode="pad", mean=MEAN, std=STD),
         decoder=DecoderImageConfig(short_side=None, long_side=SIDE, mean=MEAN, std=STD, antialias=True),
+        pictures=dict.fromkeys(
+            ("generation", "editing"), MadePictureConfig(size_hw=(PICTURE_SIDE, PICTURE_SIDE), step=4)
+        ),
         tables=TABLES,
         routes=ROUTES,
         tokens_per_split=64,

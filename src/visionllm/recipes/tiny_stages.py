@@ -39,20 +39,31 @@ KNOWN = {"known-classes": 3.0}
 DOMAINS = {
     f"{domain}-{family}": weight
     for domain in ("aerial", "scan", "workpiece")
-    for family, weight in
-    {"caption": 0.4, "existence": 0.2, "count": 0.4, "recognition": 0.3, "detect": 0.5}.items()
+    for family, weight in {"caption": 0.4, "existence": 0.2, "count": 0.4, "recognition": 0.3, "detect": 0.5}.items()
 }
 MAPS = {"segment-semantic": 0.7, "segment-salient": 0.5, "segment-camouflaged": 0.6}
 READ = {"read-sign": 1.2, "read-marked": 0.8, "read-all": 0.8, "find-sign": 0.7}
 POSE = {
-    "pose-person": 0.8, "pose-dog": 0.3, "pose-horse": 0.3, "pose-bird": 0.3, "pose-several": 0.7, "pose-some": 1,
-    "pose-nothing": 0.3, "known-poses": 0.8,
+    "pose-person": 0.8,
+    "pose-dog": 0.3,
+    "pose-horse": 0.3,
+    "pose-bird": 0.3,
+    "pose-several": 0.7,
+    "pose-some": 1,
+    "pose-nothing": 0.3,
+    "known-poses": 0.8,
 }
 EXAMPLES = {"example-name": 0.8, "example-describe": 0.5, "example-count": 0.4, "example-mark": 0.7}
 DRAW = {"draw-one": 1, "draw-several": 1.5, "draw-count": 1, "draw-relation": 1.2, "draw-figures": 1}
 EDIT = {
-    "edit-recolour": 1.2, "edit-remove": 1, "edit-add": 1.5, "edit-replace": 1.2, "edit-move": 1.2, "edit-fill": 1,
-    "edit-background": 0.7, "edit-only-one": 1,
+    "edit-recolour": 1.2,
+    "edit-remove": 1,
+    "edit-add": 1.5,
+    "edit-replace": 1.2,
+    "edit-move": 1.2,
+    "edit-fill": 1,
+    "edit-background": 0.7,
+    "edit-only-one": 1,
 }
 SECOND = DOMAINS | MAPS | READ | POSE | EXAMPLES | DRAW | {name: weight / 2 for name, weight in EDIT.items()}
 _BLOCKS = ("down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm_out", "conv_out")

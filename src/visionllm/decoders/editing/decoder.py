@@ -1,6 +1,5 @@
 """The editing decoder: query groups and a picture to an edited picture."""
 
-import math
 from collections.abc import Mapping
 from typing import ClassVar, Self
 
@@ -87,12 +86,8 @@ class EditingDecoder(DiffusionDecoder[EditingConfig]):
         check_pictures(queries.images, images)
         if options.size_hw is not None:
             return [options.size_hw] * len(queries)
-        step, area = self.config.factor, math.prod(self.config.picture_hw)
-        sizes = []
-        for height, width in images.sizes_hw[queries.images].tolist():
-            scale = math.sqrt(area / (height * width))
-            sizes.append((_nearest(height * scale, step), _nearest(width * scale, step)))
-        return sizes
+        sizes = [(height, width) for height, width in images.sizes_hw[queries.images].tolist()]
+        return [self.config.edited_hw(size) for size in sizes]
 
     def _original_hw(self, queries: Queries, images: ImageBatch, unit: int) -> tuple[int, int] | None:
         """Return (height, width) of the picture that a unit's are made from."""
@@ -105,8 +100,3 @@ class EditingDecoder(DiffusionDecoder[EditingConfig]):
         shared = vars(tiny_diffusion())
         config = EditingConfig(**shared | {"unet": {**shared["unet"], "in_channels": 8}, "frozen": ("vae.*",)})
         return cls(config, 16), *picture_example("[EDIT]")
-
-
-def _nearest(length: float, step: int) -> int:
-    """Return the multiple of `step` nearest to a length, at least one step."""
-    return max(1, round(length / step)) * step
