@@ -37,7 +37,7 @@ def test_true_edits_are_done_and_leave_the_rest_alone():
 
 
 def test_an_edit_that_was_not_done_keeps_the_rest_best():
-    assert scores(lambda before, edit: before) == {"done_free": 0.0, "psnr_outside_free": 100.0, "refusal_free": None}
+    assert scores(lambda before, edit: before) == {"done_free": 0.0, "psnr_outside_free": 100.0, "refusal_free": 1.0}
 
 
 def test_the_ratio_outside_is_measured_at_the_size_of_the_decoder():

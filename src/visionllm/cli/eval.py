@@ -11,6 +11,17 @@ from visionllm.cli.watching import watched
 if TYPE_CHECKING:
     from visionllm.evaluation import Predictor, Report, WorldSetting
 
+Groups = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Groups. Version 1: talk, region, detect, segment, refer, point, routing, together. "
+        "Version 2: pose, whole, read, example, draw, edit, ceiling, domain, routing-2. By default all of one."
+    ),
+]
+Spread = Annotated[
+    int, typer.Option(help="A family asks about every so many-th picture: few questions about many pictures.")
+]
+
 app = typer.Typer(help="Score a model.", no_args_is_help=True)
 
 
@@ -21,13 +32,7 @@ def main() -> None:
 
 @app.command()
 def world(
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Groups. Version 1: talk, region, detect, segment, refer, point, routing, together. "
-            "Version 2: pose, whole, read, example, draw, edit, ceiling, domain, routing-2. By default all of one."
-        ),
-    ] = None,
+    group: Groups = None,
     version: Annotated[
         int | None, typer.Option(help="Version of the picture world; 1 by default, or what the groups are of.")
     ] = None,
@@ -36,9 +41,7 @@ def world(
     ] = "test",
     seed: Annotated[int, typer.Option(help="Each seed has pictures of its own.")] = 0,
     pictures: Annotated[int, typer.Option(help="Pictures a task family.")] = 500,
-    spread: Annotated[
-        int, typer.Option(help="A family asks about every so many-th picture: few questions about many pictures.")
-    ] = 1,
+    spread: Spread = 1,
     mode: Annotated[
         Literal["free", "known", "both"], typer.Option(help="Free answers, known classes, or both.")
     ] = "both",
@@ -74,7 +77,7 @@ def world(
 
     visionllm eval world --group draw,edit,ceiling --steps 8 --pictures 100
 
-    visionllm eval world --model new --compare old --pictures 130 --spread 8 --json differences.json
+    visionllm eval world --model new --compare old --pictures 150 --spread 8 --json differences.json
     """
     from visionllm.evaluation import WorldSetting, chosen_benchmarks
 
