@@ -112,7 +112,7 @@ STAGES: tuple[Stage, ...] = (
         clip=1.0, warmup=0.03,
     ),
     Stage(
-        name="pose-expert", objective="pose", seed=7, steps=2600, pictures=12, themes=FIGURES,
+        name="pose-expert", objective="pose", seed=7, steps=2000, pictures=12, themes=FIGURES,
         rates={"pose.pyramid.backbone.*": 2e-4, "*": 8e-4}, ema=0.998, clip=5.0, warmup=0.02,
         start={
             "pose": "expert:detector", "pose.decoder.stack": "expert:detector.decoder", "aims": "expert:aims",

@@ -83,6 +83,8 @@ def test_only_one_split_is_asked_in_unseen_words():
 def test_the_corpus_has_as_many_lines_as_asked_for():
     assert len(list(corpus_lines(0, 500))) == 500
     assert list(corpus_lines(0, 0)) == []
+    both = " ".join(corpus_lines(0, 4000, versions=(1, 2))).lower()
+    assert {"star", "horse", "wrist", "lesion", "sign", "remove"} <= set(re.findall(r"[a-z]+", both))
     assert list(corpus_lines(3, 50)) == list(corpus_lines(3, 50))
 
 

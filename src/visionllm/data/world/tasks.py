@@ -4,6 +4,8 @@ import importlib
 import pkgutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import count as count_from
+from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
@@ -13,6 +15,7 @@ from visionllm.data.world.drawing import draw_picture
 from visionllm.data.world.families.base import Family
 from visionllm.data.world.grammar import Phrasing
 from visionllm.data.world.scene import WorldPicture
+from visionllm.data.world.signs import WORDS
 from visionllm.data.world.splits import SPLITS, VERSIONS, WORLD_VERSION
 from visionllm.types import Sample
 
@@ -20,6 +23,8 @@ GROUPS: tuple[str, ...] = ("talk", "region", "detect", "segment", "refer", "poin
 """Groups of version 1."""
 ALL_GROUPS: tuple[str, ...] = (*GROUPS, "read", "pose", "example", "draw", "edit")
 """Groups of both versions."""
+
+_CITED = 5  # lines that cite signs, a picture
 
 
 def _found() -> Mapping[str, Family]:
@@ -127,22 +132,44 @@ def make_samples(
     return samples
 
 
-def corpus_lines(seed: int, count: int) -> Iterator[str]:
+def corpus_lines(seed: int, count: int, versions: Sequence[int] = (1,)) -> Iterator[str]:
     """Yield lines of plain text for training a tokenizer: questions and answers of all families, train phrasing.
 
+    Args:
+        seed: Number of the first picture.
+        count: Number of lines.
+        versions: Of the world; each theme has a picture in turn. With version 2 come lines that cite signs, in which
+            every word stands as often as any other.
+
     Raises:
-        ValueError: If `count` is negative.
+        ValueError: If `count` is negative, or a version is unknown.
     """
     if count < 0:
         raise ValueError(f"expected a count of at least 0, got {count}")
-    made = 0
-    picture_seed = seed
-    while made < count:
-        picture = draw_picture(picture_seed, photos=False, size_hw=(96, 96))
-        for index, name in enumerate(FAMILIES):
-            sample = make_sample(picture, name, seed + index)
-            for message in () if sample is None else (*sample.request.messages, sample.answer):
-                if made < count and message.text.strip():
-                    made += 1
-                    yield message.text.strip()
-        picture_seed += 1
+    families = [family for version in versions for family in families_of(version).values()]
+    themes = dict.fromkeys((family.version, family.theme) for family in families)
+    lines = _lines(seed, families, list(themes), cited=2 in versions)
+    yield from islice(lines, count)
+
+
+def _lines(
+    seed: int, families: Sequence[Family], themes: Sequence[tuple[int, str]], *, cited: bool
+) -> Iterator[str]:
+    for number in count_from(seed):
+        for version, theme in themes:
+            picture = draw_picture(number, photos=False, size_hw=(96, 96), version=version, theme=theme)
+            for index, family in enumerate(families):
+                asked = (family.version, family.theme) == (version, theme)
+                sample = make_sample(picture, family.name, seed + index) if asked else None
+                texts = () if sample is None else (*(m.text for m in sample.request.messages), sample.answer.text)
+                yield from (text.strip() for text in texts if text.strip())
+            if cited:
+                yield from (f'It says "{words}".' for words in cited_words(number))
+
+
+def cited_words(number: int) -> Iterator[str]:
+    """Yield words of signs, two at a time, as they may be written; from 0 on, every word is both first and second."""
+    style = (str.upper, str.lower, str.title)[number % 3]
+    for step in range(_CITED):
+        place = (number // 3 * _CITED + step) % len(WORDS)
+        yield f"{style(WORDS[place])} {style(WORDS[place - 1])}"
