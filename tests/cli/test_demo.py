@@ -27,6 +27,14 @@ def test_the_questions_of_a_folder_are_asked(visionllm, small, folder, tmp_path)
     assert Image.open(out / "all.png").width > Image.open(out / "a-1.png").width
 
 
+def test_some_questions_need_no_picture(visionllm, small, folder, tmp_path):
+    (folder / "prompts.json").write_text(json.dumps({"a.png": ["How many?"], "no picture": ["Who are you?"]}))
+    ran = visionllm("demo", folder, "--out", tmp_path / "out", "--model", small)
+    assert ran.code == 0, ran.err
+    assert "> Who are you?" in ran.out
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a-1.png", "all.png", "no-picture-1.png"]
+
+
 def test_a_folder_without_questions_is_described(visionllm, small, folder, tmp_path):
     ran = visionllm("demo", folder, "--out", tmp_path / "out", "--model", small)
     assert ran.code == 0

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 PROMPTS = "prompts.json"
+WITHOUT = "no picture"
 QUESTIONS = ("What is in the picture?", "Detect everything.")
 DRAWN = (("test", 3), ("test", 21), ("hand-drawn", 5), ("crowded", 8))
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -34,7 +35,8 @@ def demo(
 
     visionllm demo my-pictures --out found
 
-    The file prompts.json beside the pictures holds {"picture.png": ["question", …], …}.
+    The file prompts.json beside the pictures holds {"picture.png": ["question", …], …}; questions under "no picture",
+    such as "Draw a red star.", are asked without one.
     """
     from visionllm.rendering import contact_sheet, draw_answer
 
@@ -47,20 +49,20 @@ def demo(
     cards: list[Image.Image] = []
     for name, picture, questions in asked:
         page.print(f"\n{name}", style="bold")
-        opened = predictor.open(picture)
+        ask = predictor.ask if picture is None else predictor.open(picture).ask
         for number, question in enumerate(questions, start=1):
-            answer = opened.ask(question)
+            answer = ask(question)
             page.print(f"> {question}", style="dim")
             page.print(answer.text)
             print_instances(answer.detections)
             print_notices(answer.notices)
             cards.append(draw_answer(picture, question, answer))
-            save_picture(cards[-1], out / f"{Path(name).stem}-{number}.png")
+            save_picture(cards[-1], out / f"{Path(name).stem.replace(' ', '-')}-{number}.png")
     save_picture(contact_sheet(cards, columns=2), out / "all.png")
     page.print(f"\nThe annotated pictures are in {out}; all.png shows them on one page.")
 
 
-def _listed(folder: Path) -> Iterator[tuple[str, "Image.Image", Sequence[str]]]:
+def _listed(folder: Path) -> Iterator[tuple[str, "Image.Image | None", Sequence[str]]]:
     """Yield name, picture and questions of a folder; every picture is opened before the first question is asked."""
     from visionllm.processing import open_picture
 
@@ -74,7 +76,7 @@ def _listed(folder: Path) -> Iterator[tuple[str, "Image.Image", Sequence[str]]]:
     if not prompts:
         raise ValueError(f"expected pictures in {folder}, got none")
     for name, questions in prompts.items():
-        yield name, open_picture(folder / name), questions
+        yield name, None if name == WITHOUT else open_picture(folder / name), questions
 
 
 def _prompts(file: Path) -> dict[str, list[str]]:
@@ -91,7 +93,7 @@ def _are_questions(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(question, str) for question in value)
 
 
-def _drawn() -> Iterator[tuple[str, "Image.Image", Sequence[str]]]:
+def _drawn() -> Iterator[tuple[str, "Image.Image | None", Sequence[str]]]:
     from PIL import Image
 
     from visionllm.data.world import draw_picture
