@@ -81,7 +81,9 @@ def test_a_class_that_is_found_where_it_is_not_costs_a_share_of_the_mean(detecti
 
 def test_the_best_scored_instance_gives_a_pixel_its_class(detections_of):
     boxes = np.zeros((3, 4))
-    found = detections_of(SIZE, ["star", "fish", "ghost"], boxes, masks((0, 3), (2, 5), (0, 6)), [0, 1, 2], scores=[0.9, 0.5, 1])
+    found = detections_of(
+        SIZE, ["star", "fish", "ghost"], boxes, masks((0, 3), (2, 5), (0, 6)), [0, 1, 2], scores=[0.9, 0.5, 1]
+    )
     star, fish = CLASSES.index("star"), CLASSES.index("fish")
     assert class_map(found)[0].tolist() == [star, star, star, fish, fish, -1]
 

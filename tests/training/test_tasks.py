@@ -1,11 +1,18 @@
 """Questions teach the language model, and the detector through it."""
 
+import hashlib
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
+import visionllm
+from tests.training.full import full_module, full_processor
+from visionllm.processing import VisionLLMProcessor
+from visionllm.recipes.tiny_stages import LANGUAGE
 from visionllm.training.link import LinkedModel
 from visionllm.training.tasks import TaskObjective
 
@@ -82,3 +89,81 @@ def test_another_module_is_refused(joined):
 def test_a_linked_model_names_its_parts(joined):
     assert isinstance(joined[0], LinkedModel)
     assert joined[0].expert("detection") is not None
+
+
+def digest(*tensors):
+    found = hashlib.sha256()
+    for tensor in tensors:
+        found.update(str(tuple(tensor.shape)).encode())
+        found.update(np.ascontiguousarray(tensor.numpy()).tobytes())
+    return found.hexdigest()[:12]
+
+
+def test_mixtures_of_version_one_learn_what_they_learned_before_there_was_another():
+    processor = VisionLLMProcessor.from_pretrained(Path(visionllm.__file__).parent / "assets" / "tiny")
+    options = {"pictures": 4, "questions": 6, "units": 2, "link_weight": 1.0, "words_weight": 0.5, "photos": False}
+    objective = TaskObjective(processor, LANGUAGE, seed=8, **options)
+    parts = objective.batch(3)
+    looks = {
+        name: [
+            t
+            for part in parts
+            for look in [getattr(part, name)]
+            for t in (look.places, look.weights, *(look.meant[n] for n in ("kind", "colour", "fill", "size")))
+        ]
+        for name in ("phrases", "answers")
+    }
+    shown = [part.shown[n] for part in parts for n in ("kind", "colour", "fill", "size", "thing")]
+    found = [part.links[0] for part in parts]
+    aims = [tensor for aim in found for tensor in (aim["codes"][..., 1:].contiguous(), aim["places"], aim["aimed"])]
+    assert digest(*(part.batch.inputs.input_ids for part in parts)) == "c208ef14a4f3"
+    assert digest(*aims) == "f00fe34f1486"
+    assert digest(*shown) == "e18c2a1d3209"
+    assert digest(*looks["phrases"]) == "9571303f5fe4"
+    assert digest(*looks["answers"]) == "c4aab8973d60"
+    assert digest(*(t for _, ids, places in objective.words.tables for t in (ids, places))) == "852fcbcbdeaf"
+
+
+BOTH = {
+    "count": 1.0, "detect-one": 1.0, "pose-some": 1.0, "find-sign": 1.0, "read-all": 1.0, "segment-salient": 1.0,
+    "example-count": 1.0, "draw-one": 2.0, "edit-recolour": 2.0, "scan-detect": 1.0,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def full():
+    processor = full_processor()
+    options = {"pictures": 12, "questions": 2, "units": 2, "link_weight": 1.0, "words_weight": 0.5, "photos": False}
+    return full_module(processor), TaskObjective(processor, BOTH, seed=1, **options)
+
+
+def test_one_step_asks_about_both_versions_and_teaches_every_decoder(full):
+    module, objective = full
+    parts = objective.batch(0)
+    assert {unit.decoder for part in parts for unit in part.batch.units} == set(module.model.decoders)
+    for part in parts:
+        splits = part.batch.inputs.splits
+        assert splits is None or all(len(shown) == len(splits) for shown in part.shown.values())
+    losses = objective.losses(module.train(), parts)
+    told = {"text", "words", "looks", "meant", "answer_looks", "answer_meant", "link"}
+    assert told | {"mask", "pose/box", "generation/noise", "editing/noise"} <= set(losses)
+    assert all(torch.isfinite(loss) for loss in losses.values())
+
+
+def test_nothing_is_said_of_pictures_that_are_examples(full):
+    _, objective = full
+    alone = TaskObjective(objective.processor, {"example-count": 1.0}, pictures=2, questions=1, words_weight=1.0)
+    for part in alone.batch(0):
+        assert part.batch.inputs.splits is not None
+        known = (part.shown["kind"] != -100).any(1).tolist()
+        assert len(known) == len(part.batch.inputs.splits) > sum(known)
+        assert known[-1]
+        assert len(part.phrases.places) == len(part.answers.places) == 0
+
+
+def test_scores_tell_families_of_both_versions_apart(full):
+    module, objective = full
+    scores = objective.scores(module.eval(), steps=1)
+    assert {"count", "draw-one"} & set(scores) <= set(scores) <= set(BOTH)
+    assert any(name.startswith(("edit", "draw", "pose", "scan")) for name in scores)
+    assert all(0 <= value <= 1 for value in scores.values())
