@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from visionllm.training.painter import ExpertPainter, PainterObjective
+from visionllm.training.painter import ExpertPainter, MiddleDraws, PainterObjective
 
 
 @pytest.fixture(params=["draw-expert", "edit-expert"])
@@ -87,3 +87,10 @@ def test_another_module_is_refused(painting):
     _, objective = painting
     with pytest.raises(TypeError, match="expected an ExpertPainter, got Linear"):
         objective.losses(nn.Linear(1, 1), objective.batch(0))
+
+
+def test_middle_noise_is_drawn_most():
+    drawn = MiddleDraws(torch.Generator().manual_seed(0)).integers(1000, (4000,), torch.device("cpu"))
+    assert 0 <= int(drawn.min()) and int(drawn.max()) < 1000
+    shares = [float(((low <= drawn) & (drawn < low + 250)).float().mean()) for low in (0, 250, 500, 750)]
+    assert min(shares[1:3]) > 2 * max(shares[0], shares[3])
