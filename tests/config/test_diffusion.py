@@ -49,6 +49,10 @@ def test_plain_data_becomes_a_configuration():
             {"unet": {**published_unet(4), "time_cond_proj_dim": 256}},
             "expected no time_cond_proj_dim in the unet, got 256",
         ),
+        (
+            {"unet": {**published_unet(4), "addition_embed_type": "image"}},
+            "expected no addition_embed_type in the unet, or 'text', got 'image'",
+        ),
         ({"text": {"hidden_size": 768}}, "expected a text encoder with a model_type, got ['hidden_size']"),
         (
             {"text": {"model_type": "clip_text_model", "hidden_size": 512}},

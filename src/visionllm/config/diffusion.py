@@ -194,7 +194,10 @@ class DiffusionConfig(Checked):
         channels = self.unet.get("in_channels", 4)
         if channels != self._unet_channels:
             raise ValueError(f"expected a U-Net with {self._unet_channels} in_channels, got {channels}")
-        for part, key in (("unet", "time_cond_proj_dim"), ("unet", "addition_embed_type"), ("vae", "shift_factor")):
+        pooled = self.unet.get("addition_embed_type")
+        if pooled not in (None, "text"):
+            raise ValueError(f"expected no addition_embed_type in the unet, or 'text', got {pooled!r}")
+        for part, key in (("unet", "time_cond_proj_dim"), ("vae", "shift_factor")):
             if getattr(self, part).get(key) is not None:
                 raise ValueError(f"expected no {key} in the {part}, got {getattr(self, part)[key]!r}")
         if self.text is not None and "model_type" not in self.text:

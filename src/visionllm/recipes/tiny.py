@@ -96,6 +96,8 @@ GENERATION = {
         "layers_per_block": 1,
         "norm_num_groups": 4,
         "attention_head_dim": 4,
+        "addition_embed_type": "text",
+        "addition_embed_type_num_heads": 4,
     },
     "vae": {
         "sample_size": PICTURE_SIDE,
