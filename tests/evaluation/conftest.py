@@ -169,25 +169,3 @@ def right(sample, *, size_hw=None):
 @pytest.fixture(scope="session")
 def right_answer():
     return right
-
-
-def right(sample, *, size_hw=None):
-    """Answer a sample of version 2 rightly, as a model would that has a detector and makes pictures."""
-    parts = sample.answer.parts
-    routed = [part for part in parts if isinstance(part, Routed)]
-    if not routed:
-        return Answer(text=sample.answer.text)
-    truth, found, made = sample.detection, None, ()
-    if truth is not None:
-        size = sample.request.pictures[-1].size[::-1]
-        names, routes = [part.text for part in routed], [part.token for part in routed]
-        found = detections(size, names, truth.boxes, truth.masks, truth.class_ids, routes=routes)
-    for picture in sample.truth.values():
-        if isinstance(picture, PictureTruth):
-            made = (GeneratedImages(pictures=(picture.pixels,), seeds=(0,)),)
-    return Answer(text=sample.answer.text, parts=parts, detections=found, pictures=made)
-
-
-@pytest.fixture(scope="session")
-def right_answer():
-    return right
