@@ -1,6 +1,7 @@
 """Two models on the same questions."""
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from visionllm.evaluation.world import WorldSetting
 from visionllm.types import Answer
 
 
-def report(values, **fields):
+def report(values: Any, **fields: Any) -> Any:
     scores = {"talk": values, "absent": {"false_positives_known": Score(value=None)}}
     how = {"split": "test", "seed": 1, "pictures": 9, "seconds": 1.0, "library": "x"}
     return Report(scores=scores, **(how | fields))
@@ -30,9 +31,9 @@ def tally(rights):
 def test_pairing_takes_out_what_is_hard_for_both():
     rng, draws = np.random.default_rng(0), resamples(400, draws=200)
     hard = rng.random(400) < 0.5
-    one = bootstrap(tally(hard | (rng.random(400) < 0.1)), draws)
-    other = bootstrap(tally(hard), draws)
-    paired = difference(one, other)
+    one: Any = bootstrap(tally(hard | (rng.random(400) < 0.1)), draws)
+    other: Any = bootstrap(tally(hard), draws)
+    paired: Any = difference(one, other)
     assert paired.value == pytest.approx(one.value - other.value)
     assert 0 < paired.low <= paired.value <= paired.high
     assert one.low < other.high  # apart, the intervals overlap
@@ -94,6 +95,8 @@ class Monotone:
 
 def test_few_questions_about_many_pictures_are_the_same_for_both_models():
     setting = WorldSetting(seed=5, pictures=3, spread=4, mode="free", draws=9)
+    yes: Any
+    no: Any
     yes, no = Monotone("Yes."), Monotone("No.")
     reports = {m.text: evaluate_setting(m, setting, groups=["talk"]) for m in (yes, no)}
     assert yes.heard == no.heard

@@ -1,6 +1,7 @@
 """The whole evaluation of the picture world with predictors whose scores are known."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -123,7 +124,8 @@ def test_what_needs_a_decoder_that_is_not_there_is_skipped_with_a_reason():
         def answer(self, requests, *, batch_size=8):
             return [Answer(text="") for _ in requests]
 
-    report = evaluate_world(Mute(), groups=["pose", "talk"], pictures=1, mode="free", draws=0)
+    mute: Any = Mute()
+    report = evaluate_world(mute, groups=["pose", "talk"], pictures=1, mode="free", draws=0)
     assert report.skipped == {"pose": "the model has no decoder for pose"}
     assert "talk" in report.scores and "pose-person" not in report.scores
 

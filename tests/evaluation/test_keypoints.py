@@ -1,5 +1,8 @@
 """Keypoints beside the true ones, against values worked out by hand."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,10 +14,10 @@ SIGMAS = {"nose": 0.05, "left eye": 0.05, "right eye": 0.05}
 NAMES = ("nose", "left eye")
 
 
-def truth_of(*figures, names=NAMES, visibility=None, areas=None):
+def truth_of(*figures: Any, names=NAMES, visibility=None, areas=None):
     """Figures are (class id, x of the box's left edge)."""
     n = len(figures)
-    boxes = np.float32([[x, 10, x + 20, 50] for _, x in figures]).reshape(-1, 4)
+    boxes = np.array([[x, 10, x + 20, 50] for _, x in figures], dtype=np.float32).reshape(-1, 4)
     keypoints = np.repeat(boxes[:, None, :2] + 5, len(names), axis=1)
     return PoseTruth(
         boxes=boxes,
@@ -22,7 +25,7 @@ def truth_of(*figures, names=NAMES, visibility=None, areas=None):
         keypoints=keypoints,
         visibility=np.full((n, len(names)), 2) if visibility is None else np.array(visibility, dtype=np.int64),
         sigmas=np.full(len(names), 0.05, np.float32),
-        areas=None if areas is None else np.float32(areas),
+        areas=None if areas is None else np.array(areas, dtype=np.float32),
     )
 
 
@@ -30,9 +33,9 @@ def found_of(truth, *, shift=0.0, names=NAMES, scores=None):
     n = len(truth.boxes)
     return Poses(
         boxes=truth.boxes,
-        scores=np.full(n, 0.9, np.float32) if scores is None else np.float32(scores),
+        scores=np.full(n, 0.9, np.float32) if scores is None else np.array(scores, dtype=np.float32),
         class_ids=truth.class_ids,
-        keypoints=truth.keypoints + np.float32([shift, 0]),
+        keypoints=truth.keypoints + np.array([shift, 0], dtype=np.float32),
         keypoint_scores=np.ones(truth.visibility.shape, np.float32),
         size_hw=(64, 96),
         class_names=("person", "dog"),
@@ -70,7 +73,7 @@ def test_hidden_keypoints_count_and_unlabelled_ones_do_not():
     hidden, unlabelled = (truth_of((0, 10), visibility=[[2, v]]) for v in (1, 0))
     keypoints = found_of(hidden).keypoints.copy()
     keypoints[0, 1] += 500
-    wrong = Poses(**vars(found_of(hidden)) | {"keypoints": keypoints})
+    wrong = replace(found_of(hidden), keypoints=keypoints)
     assert ap((hidden, wrong))[0] == pytest.approx(0.1)  # a likeness of one half
     assert ap((unlabelled, wrong))[0] == pytest.approx(1.0)
 

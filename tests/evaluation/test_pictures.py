@@ -1,5 +1,7 @@
 """Pictures that were made, at the size they were made at."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -14,8 +16,9 @@ def made(*values):
 
 
 def test_the_one_picture_is_taken_out_of_an_answer_or_a_result():
-    assert made_in(made(7))[0, 0, 0] == 7
-    assert made_in(Answer(text="", pictures=(made(7),)))[0, 0, 0] == 7
+    for result in (made(7), Answer(text="", pictures=(made(7),))):
+        pixels: Any = made_in(result)
+        assert pixels[0, 0, 0] == 7
 
 
 @pytest.mark.parametrize("pictures", [(), (made(),), (made(1, 2),), (made(1), made(2))], ids=len)

@@ -1,5 +1,7 @@
 """What right pictures score at the decoder's size and through its VAE."""
 
+from typing import Any
+
 import numpy as np
 from PIL import Image
 
@@ -9,8 +11,9 @@ from visionllm.evaluation.world_ceiling import CeilingBenchmark
 from visionllm.evaluation.world_draw import PARTS
 
 
-def scores(through):
+def scores(through) -> dict[str, Any]:
     benchmark = CeilingBenchmark(WorldSetting(seed=3, pictures=2, draws=0))
+    question: Any
     for question in benchmark.requests():
         benchmark.update(question.truth, Image.fromarray(through(np.asarray(question.call.image))))
     return {name: score.value for name, score in benchmark.compute()["ceiling"].items()}

@@ -1,5 +1,7 @@
 """New pictures, judged."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -16,7 +18,7 @@ def images(pixels):
     return GeneratedImages(pictures=(pixels,), seeds=(0,))
 
 
-def scores(paint, mode="both", pictures=3):
+def scores(paint, mode: Any = "both", pictures=3) -> dict[str, Any]:
     """Answer every prompt with the picture that `paint` makes of the right one."""
     benchmark = DrawBenchmark(WorldSetting(seed=3, pictures=pictures, mode=mode, draws=0))
     for question in benchmark.requests():
@@ -53,7 +55,7 @@ def test_other_colours_are_wrong():
 def test_seeds_vary_by_question_and_are_the_same_in_every_run():
     def seeds(seed):
         setting = WorldSetting(seed=seed, pictures=3, steps=4, scheduler="DDIMScheduler")
-        calls = [question.call for question in DrawBenchmark(setting).requests()]
+        calls: list[Any] = [question.call for question in DrawBenchmark(setting).requests()]
         options = [call.request.options if isinstance(call, Ask) else call.options for call in calls]
         assert {(one.steps, one.scheduler) for one in options} == {(4, "DDIMScheduler")}
         return [one.seed for one in options]

@@ -1,6 +1,7 @@
 """Changed pictures, judged before anything is put back."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ def images(pixels):
     return GeneratedImages(pictures=(pixels,), seeds=(0,), original_hw=(128, 128))
 
 
-def scores(paint, mode="free", pictures=3):
+def scores(paint, mode: Any = "free", pictures=3) -> dict[str, Any]:
     """Answer with the picture that `paint` makes of the one before and the true edit."""
     benchmark = EditBenchmark(WorldSetting(seed=3, pictures=pictures, mode=mode, draws=0))
     for question in benchmark.requests():

@@ -1,6 +1,7 @@
 """Questions by example."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from visionllm.evaluation.world_example import ExampleBenchmark
 from visionllm.types import Answer
 
 
-def scores(answer, pictures=8, mode="free"):
+def scores(answer, pictures=8, mode: Any = "free") -> dict[str, Any]:
     benchmark = ExampleBenchmark(WorldSetting(seed=3, pictures=pictures, mode=mode, draws=0))
     for question in benchmark.requests():
         benchmark.update(question.truth, answer(question))

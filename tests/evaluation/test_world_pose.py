@@ -1,6 +1,7 @@
 """Keypoints of people and animals."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def poses(truth, names, labels, *, shift=(0.0, 0.0)):
     )
 
 
-def answered(question, *, rename=None):
+def answered(question: Any, *, rename=None) -> Any:
     """Answer a question rightly, or with other labels."""
     if isinstance(question.call, FindPoses):
         known = question.truth
@@ -42,14 +43,14 @@ def answered(question, *, rename=None):
     return Answer(text=sample.answer.text, poses=(poses(truth, names, labels),))
 
 
-def scores(mode, answer=answered, pictures=8, draws=0):
+def scores(mode: Any, answer=answered, pictures=8, draws=0):
     benchmark = PoseBenchmark(WorldSetting(seed=3, pictures=pictures, mode=mode, draws=draws))
     for question in benchmark.requests():
         benchmark.update(question.truth, answer(question))
     return benchmark.compute()
 
 
-def values(found):
+def values(found) -> dict[str, Any]:
     return {f"{family}/{name}": score.value for family, some in found.items() for name, score in some.items()}
 
 
@@ -74,9 +75,10 @@ def test_silence_finds_no_one():
 
 def test_known_classes_list_every_kind_and_all_its_joints():
     benchmark = PoseBenchmark(WorldSetting(seed=3, pictures=2, mode="known"))
-    asked = {question.call.classes: len(question.truth.names) for question in benchmark.requests()}
+    questions: Any = list(benchmark.requests())
+    asked = {question.call.classes: len(question.truth.names) for question in questions}
     assert asked == {("person",): 17, ("dog", "horse", "bird"): 17}
-    assert set(SIGMAS) == {name for question in benchmark.requests() for name in question.truth.names}
+    assert set(SIGMAS) == {name for question in questions for name in question.truth.names}
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.19, 1.0), (0.21, 0.0)])

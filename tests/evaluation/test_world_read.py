@@ -1,5 +1,7 @@
 """Signs that are read and found."""
 
+from typing import Any
+
 import pytest
 
 from visionllm.evaluation.base import Refer
@@ -10,7 +12,7 @@ from visionllm.types import Answer
 SIZE = (128, 128)
 
 
-def scores(answer, mode="both", pictures=12):
+def scores(answer, mode: Any = "both", pictures=12) -> dict[str, Any]:
     benchmark = ReadBenchmark(WorldSetting(seed=3, pictures=pictures, mode=mode, draws=0))
     for question in benchmark.requests():
         benchmark.update(question.truth, answer(question))
@@ -55,6 +57,7 @@ def test_a_box_that_is_off_by_more_than_half_is_no_sign(answer):
 
 def test_known_phrases_cite_the_words_of_a_sign_that_is_there():
     benchmark = ReadBenchmark(WorldSetting(seed=3, pictures=5, mode="known"))
+    question: Any
     for question in benchmark.requests():
         phrase = question.call.phrase
         texts = [sign.text for sign in benchmark.setting.picture(question.picture, "signs").scene.signs]

@@ -75,7 +75,7 @@ class PoseScorer(Entries):
 
 def _with_keypoints(truth: PoseTruth, found: Poses) -> tuple[PoseTruth, Poses]:
     """Leave true objects out that have no labelled keypoint, and what was found in their places."""
-    kept = (truth.visibility > 0).any(axis=1)
+    kept = np.asarray((truth.visibility > 0).any(axis=1))
     dropped = [one for one, other in matched_pairs(found, truth) if not kept[other]]
     return chosen_truth(truth, kept), found.select(~np.isin(np.arange(len(found)), dropped))
 

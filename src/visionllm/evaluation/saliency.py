@@ -4,6 +4,8 @@ The library that the field uses (`pysodmetrics`) needs OpenCV and scikit-learn, 
 their papers; tests hold numbers that the library gives.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import convolve, distance_transform_edt
@@ -120,7 +122,8 @@ def weighted_f(found: Map, truth: Mask) -> float:
     """
     if not truth.any():
         return 0.0
-    distance, nearest = distance_transform_edt(~truth, return_indices=True)
+    measured: Any = distance_transform_edt(~truth, return_indices=True)
+    distance, nearest = measured
     error = np.abs(found - truth)
     spread = np.where(truth, error, error[tuple(nearest)])
     y, x = np.mgrid[-3:4, -3:4]

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
+import numpy as np
+
 from visionllm.data.world.families.example import MOST_EXAMPLES
 from visionllm.evaluation.base import Question, Scores
 from visionllm.evaluation.exact import ExactMatch
@@ -70,5 +72,5 @@ def _overlap(asked: Asked, answer: Any) -> float:
     found = asked.found_in(answer)
     if found.masks is None:
         return 0.0
-    inside, union = mask_overlap(found.masks.any(axis=0), asked.masks.any(axis=0))
+    inside, union = mask_overlap(np.asarray(found.masks.any(axis=0)), np.asarray(asked.masks.any(axis=0)))
     return inside / union
