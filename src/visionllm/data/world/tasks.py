@@ -117,22 +117,34 @@ def make_samples(
     return samples
 
 
-def corpus_lines(seed: int, count: int) -> Iterator[str]:
+def corpus_lines(seed: int, count: int, *, versions: Sequence[int] = (1,)) -> Iterator[str]:
     """Yield lines of plain text for training a tokenizer: questions and answers of all families, train phrasing.
 
+    Args:
+        seed: Of the first picture.
+        count: How many lines.
+        versions: Versions of the world whose families are heard, in turn.
+
     Raises:
-        ValueError: If `count` is negative.
+        ValueError: If `count` is negative, or a version is unknown or none is given.
     """
     if count < 0:
         raise ValueError(f"expected a count of at least 0, got {count}")
+    if not versions:
+        raise ValueError("expected at least one version, got none")
+    heard: dict[tuple[int, str], list[tuple[int, str]]] = {}
+    for version in versions:
+        for index, (name, family) in enumerate(families_of(version).items()):
+            heard.setdefault((version, family.theme), []).append((index, name))
     made = 0
     picture_seed = seed
     while made < count:
-        picture = draw_picture(picture_seed, photos=False, size_hw=(96, 96))
-        for index, name in enumerate(FAMILIES):
-            sample = make_sample(picture, name, seed + index)
-            for message in () if sample is None else (*sample.request.messages, sample.answer):
-                if made < count and message.text.strip():
-                    made += 1
-                    yield message.text.strip()
+        for (version, theme), families in heard.items():
+            picture = draw_picture(picture_seed, photos=False, size_hw=(96, 96), version=version, theme=theme)
+            for index, name in families:
+                sample = make_sample(picture, name, seed + index)
+                for message in () if sample is None else (*sample.request.messages, sample.answer):
+                    if made < count and message.text.strip():
+                        made += 1
+                        yield message.text.strip()
         picture_seed += 1
