@@ -4,10 +4,12 @@ import pytest
 
 from visionllm.config import IMAGE_TOKEN
 from visionllm.data.world import draw_picture
-from visionllm.data.world.tasks import make_sample
-from visionllm.training.guided_answers import GuidedAnswers
+from visionllm.data.world.tasks import ALL_FAMILIES, make_sample
+from visionllm.training.guided_answers import GuidedAnswers, spans_of
 from visionllm.training.guided_attention import GuidedAttention
 from visionllm.training.picture_cells import anchored, owner_map
+from visionllm.training.readings import READINGS
+from visionllm.types import Routed
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,9 @@ def answers(processor):
 
 
 def cases(family, count=4):
-    drawn = ((seed, draw_picture(seed, split="train", photos=False)) for seed in range(80))
+    about = ALL_FAMILIES[family]
+    seeds = range(80)
+    drawn = ((s, draw_picture(s, photos=False, version=about.version, theme=about.theme)) for s in seeds)
     made = ((picture, make_sample(picture, family, seed)) for seed, picture in drawn)
     return [(picture, sample) for picture, sample in made if sample is not None][:count]
 
@@ -42,9 +46,9 @@ def looked_at(processor, answers, picture, sample):
 
 
 def anchors_of(picture, things):
-    objects = picture.scene.objects
-    _, anchors = anchored(owner_map(picture, 128), len(objects), 16)
-    return {int(a) for a, thing in zip(anchors, objects, strict=True) if thing in things}
+    every = picture.scene.things
+    _, anchors = anchored(owner_map(picture, 128), len(every), 16)
+    return {int(a) for a, thing in zip(anchors, every, strict=True) if thing in things and a >= 0}
 
 
 @pytest.mark.parametrize("family", ["refer-attribute", "refer-relation", "refer-ordinal"])
@@ -112,3 +116,38 @@ def test_rows_without_a_picture_are_left_out(processor, answers):
     batch = processor.train_batch([[sample]])
     assert len(answers.targets(batch, 3, [(None, [sample])]).tensors().places) == 0
     assert picture
+
+
+def test_a_span_of_a_pose_stands_for_its_figures_and_a_keypoint_for_all_of_them():
+    for picture, sample in cases("pose-several", 8):
+        if "pose" not in sample.truth:
+            continue
+        names = [part for part in sample.answer.parts if isinstance(part, Routed)]
+        spans = spans_of(sample, picture)
+        asked = [things for things, name in zip(spans, names, strict=True) if name.token == "[DET]"]
+        for things, name in zip(spans, names, strict=True):
+            if name.token == "[DET]":
+                assert things == [figure for figure in picture.scene.figures if figure.kind == name.text]
+            else:
+                assert things == [figure for some in asked for figure in some]
+
+
+def test_the_sign_that_is_found_and_what_is_read_are_looked_at(run):
+    processor = run.processor()
+    answers = GuidedAnswers(GuidedAttention(processor.vocabulary, 128, 16, READINGS[2]), processor.vocabulary)
+    found = 0
+    for picture, sample in cases("find-sign", 8):
+        ids, seen = looked_at(processor, answers, picture, sample)
+        if sample.detection is None:
+            assert not set().union(*seen.values())
+            continue
+        box = tuple(sample.detection.boxes[0].tolist())
+        wanted = anchors_of(picture, [sign for sign in picture.scene.signs if tuple(map(float, sign.box)) == box])
+        assert seen[ids.index(processor.vocabulary.token_id("[GRD]"))] == wanted
+        found += 1
+    assert found
+    for picture, sample in cases("read-sign", 8):
+        _, seen = looked_at(processor, answers, picture, sample)
+        said = [sign for sign in picture.scene.signs if f'"{sign.text}"' in sample.answer.text]
+        if len(said) == 1 and len(picture.scene.signs) == 1:
+            assert set(map(frozenset, seen.values())) == {frozenset(anchors_of(picture, said))}

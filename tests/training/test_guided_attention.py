@@ -8,6 +8,7 @@ from visionllm.data.world import draw_picture
 from visionllm.data.world.scene import COLOURS
 from visionllm.data.world.tasks import make_sample
 from visionllm.training.guided_attention import HEAD, GuidedAttention, LookTargets, watched
+from visionllm.training.readings import READINGS
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,30 @@ def test_runs_of_words_are_phrases(guide, run, text, phrases):
     found = list(guide.phrases(ids))
     assert [phrase.one for _, _, phrase in found] == phrases
     assert all(0 <= first <= last < len(ids) for first, last, _ in found)
+
+
+@pytest.mark.parametrize(
+    ("text", "phrases"),
+    [
+        ("Find all people and the black dog.", [{"kind": "person"}, {"colour": "black", "kind": "dog"}]),
+        ("Detect every missing screw.", [{"kind": "missing screw"}]),
+        ('The red sign says "Tea Shop".', [{"colour": "red", "kind": "sign"}, {"text": "tea shop"}]),
+        ("Where is the sign that says fish?", [{"kind": "sign"}, {"text": "fish"}]),
+        ("Where are the fish?", [{"kind": "fish"}]),
+    ],
+)
+def test_phrases_of_version_two_name_figures_signs_and_finds(run, text, phrases):
+    vocabulary = run.processor().vocabulary
+    guide = GuidedAttention(vocabulary, 128, 16, READINGS[2])
+    ids = vocabulary.encode(text)
+    found = list(guide.phrases(ids))
+    plain = [
+        {name: value for name, value in vars(phrase).items() if value and name != "noun"} for _, _, phrase in found
+    ]
+    assert plain == phrases
+    for first, last, phrase in found:
+        said = vocabulary.decode(ids[first : last + 1]).lower()
+        assert (vars(phrase).get("text") or phrase.kind or "").removesuffix("person") in said
 
 
 def test_a_phrase_looks_at_what_fits_and_at_the_first_token(guide, run):

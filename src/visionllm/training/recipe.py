@@ -87,7 +87,7 @@ class RecipeRun:
         path = self.folder / "processor"
         if path.is_dir():
             return VisionLLMProcessor.from_pretrained(path)
-        tokenizer = train_tokenizer(corpus_lines(0, self.recipe.corpus, (1, 2)), self.recipe.vocabulary)
+        tokenizer = train_tokenizer(corpus_lines(0, self.recipe.corpus, versions=(1, 2)), self.recipe.vocabulary)
         processor = VisionLLMProcessor(self.recipe.processor, tokenizer)
         processor.save_pretrained(path)
         return processor

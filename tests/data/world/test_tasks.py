@@ -1,5 +1,6 @@
 """Samples come from seeds, packs share a picture, and the corpus speaks of everything."""
 
+import hashlib
 import re
 from collections import Counter
 
@@ -91,6 +92,24 @@ def test_the_corpus_has_as_many_lines_as_asked_for():
 def test_the_corpus_knows_every_word_of_the_world():
     words = set(re.findall(r"[a-z]+", " ".join(corpus_lines(0, 6000)).lower()))
     assert {*KINDS, *map(plural, KINDS), *COLOURS} <= words
+
+
+def test_the_corpus_of_version_one_is_what_it_was():
+    lines = "\n".join(corpus_lines(3, 300))
+    assert hashlib.sha256(lines.encode()).hexdigest()[:12] == "fbb17381a668"
+
+
+def test_a_corpus_of_both_versions_knows_the_words_of_both():
+    words = set(re.findall(r"[a-z]+", " ".join(corpus_lines(0, 4000, versions=(1, 2))).lower()))
+    assert {*COLOURS, "caption", "sign", "camouflaged", "wrist", "paw", "lesions", "scratch", "ships", "draw"} <= words
+
+
+@pytest.mark.parametrize(
+    ("versions", "message"), [((), "at least one version, got none"), ((3,), "one of the versions 1, 2, got 3")]
+)
+def test_a_corpus_of_unknown_versions_is_refused(versions, message):
+    with pytest.raises(ValueError, match=message):
+        next(corpus_lines(0, 10, versions=versions))
 
 
 def test_a_negative_corpus_is_refused():

@@ -132,38 +132,38 @@ def make_samples(
     return samples
 
 
-def corpus_lines(seed: int, count: int, versions: Sequence[int] = (1,)) -> Iterator[str]:
+def corpus_lines(seed: int, count: int, *, versions: Sequence[int] = (1,)) -> Iterator[str]:
     """Yield lines of plain text for training a tokenizer: questions and answers of all families, train phrasing.
 
     Args:
         seed: Number of the first picture.
         count: Number of lines.
-        versions: Of the world; each theme has a picture in turn. With version 2 come lines that cite signs, in which
-            every word stands as often as any other.
+        versions: Versions of the world whose families are heard, in turn. With version 2 come lines that cite signs,
+            in which every word stands as often as any other.
 
     Raises:
-        ValueError: If `count` is negative, or a version is unknown.
+        ValueError: If `count` is negative, or a version is unknown or none is given.
     """
     if count < 0:
         raise ValueError(f"expected a count of at least 0, got {count}")
-    families = [family for version in versions for family in families_of(version).values()]
-    themes = dict.fromkeys((family.version, family.theme) for family in families)
-    lines = _lines(seed, families, list(themes), cited=2 in versions)
-    yield from islice(lines, count)
+    if not versions:
+        raise ValueError("expected at least one version, got none")
+    heard: dict[tuple[int, str], list[tuple[int, str]]] = {}
+    for version in versions:
+        for index, (name, family) in enumerate(families_of(version).items()):
+            heard.setdefault((version, family.theme), []).append((index, name))
+    yield from islice(_lines(seed, heard), count)
 
 
-def _lines(
-    seed: int, families: Sequence[Family], themes: Sequence[tuple[int, str]], *, cited: bool
-) -> Iterator[str]:
+def _lines(seed: int, heard: Mapping[tuple[int, str], Sequence[tuple[int, str]]]) -> Iterator[str]:
     for number in count_from(seed):
-        for version, theme in themes:
+        for (version, theme), families in heard.items():
             picture = draw_picture(number, photos=False, size_hw=(96, 96), version=version, theme=theme)
-            for index, family in enumerate(families):
-                asked = (family.version, family.theme) == (version, theme)
-                sample = make_sample(picture, family.name, seed + index) if asked else None
+            for index, name in families:
+                sample = make_sample(picture, name, seed + index)
                 texts = () if sample is None else (*(m.text for m in sample.request.messages), sample.answer.text)
                 yield from (text.strip() for text in texts if text.strip())
-            if cited:
+            if version == 2:
                 yield from (f'It says "{words}".' for words in cited_words(number))
 
 
