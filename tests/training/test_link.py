@@ -90,7 +90,7 @@ def test_states_that_say_their_aims_lose_nothing(run):
     targets = link.targets(rows, batch)
     queries = module.model.queries(batch.inputs)["detection"]
     far = link.loss(module, queries, targets)
-    told = module.expert("detection")(targets["codes"], targets["places"])
+    told = module.experts["detection"](targets["codes"], targets["places"])
     near = link.loss(module, replace(queries, states=told), targets)
     assert far is not None
     assert near is not None
@@ -126,7 +126,7 @@ def test_poses_aim_at_kinds_and_at_keypoints_by_name(run):
         joints = [JOINTS.index(span.text) + 1 if span.token == "[POSE]" else 0 for span in spans]
         assert codes[: len(spans), 0].tolist() == joints
     queries = module.model.queries(batch.inputs)["pose"]
-    told = module.expert("pose")(targets["codes"], targets["places"])
+    told = module.experts["pose"](targets["codes"], targets["places"])
     far, near = link.loss(module, queries, targets), link.loss(module, replace(queries, states=told), targets)
     assert far is not None
     assert near is not None
@@ -147,15 +147,17 @@ def test_mapped_slots_are_drawn_towards_briefs(run, decoder, family):
     far = link.loss(module, queries, targets)
     assert far is not None
     far.backward()
-    mapper = module.model.decoder(decoder).mapper
+    mapper = module.model.decoder(decoder).get_submodule("mapper")
     assert all(p.grad is not None for p in mapper.parameters())
     optimizer = torch.optim.Adam(mapper.parameters(), lr=1e-2)
     fixed = replace(queries, states=queries.states.detach())
+    loss = None
     for _ in range(40):
         optimizer.zero_grad()
         loss = link.loss(module, fixed, targets)
         assert loss is not None
         loss.backward()
         optimizer.step()
+    assert loss is not None
     assert loss < 0.5 * far
     assert link.loss(LinkedModel(module.model), queries, targets) is None

@@ -90,7 +90,7 @@ def _pose(stage: Stage, config: VisionLLMConfig) -> nn.Module:
 
 def _vae(stage: Stage, config: VisionLLMConfig) -> nn.Module:
     vae = build_vae(DiffusionConfig(**config.decoders["generation"]))
-    return PictureCoder(vae).to(memory_format=torch.channels_last)
+    return _channels_last(PictureCoder(vae))
 
 
 def _painter(stage: Stage, config: VisionLLMConfig) -> nn.Module:
@@ -100,7 +100,15 @@ def _painter(stage: Stage, config: VisionLLMConfig) -> nn.Module:
         decoder = EditingDecoder(EditingConfig(**config.decoders["editing"]), width)
     else:
         decoder = GenerationDecoder(DiffusionConfig(**config.decoders["generation"]), width)
-    return ExpertPainter(decoder).to(memory_format=torch.channels_last)
+    return _channels_last(ExpertPainter(decoder))
+
+
+def _channels_last(module: nn.Module) -> nn.Module:
+    """Lay the weights of convolutions out as processors like them."""
+    for parameter in module.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+    return module
 
 
 def _edits(stage: Stage) -> bool:

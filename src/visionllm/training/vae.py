@@ -102,7 +102,7 @@ def fitted(pixels: NDArray[np.uint8], size_hw: tuple[int, int]) -> NDArray[np.ui
     """Resize a picture whole, as it is: uint8[H, W, 3]; ratios may change."""
     if pixels.shape[:2] == size_hw:
         return pixels
-    return np.asarray(Image.fromarray(pixels).resize(size_hw[::-1], Image.Resampling.BICUBIC))
+    return np.asarray(Image.fromarray(pixels).resize((size_hw[1], size_hw[0]), Image.Resampling.BICUBIC))
 
 
 def signed(pixels: NDArray[np.uint8]) -> Tensor:
