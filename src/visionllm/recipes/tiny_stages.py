@@ -125,7 +125,7 @@ STAGES: tuple[Stage, ...] = (
         floor=0.02, start={"decoder.vae": "vae:vae"},
     ),
     Stage(
-        name="edit-expert", objective="painter", seed=7, steps=3300, pictures=32, pool=20_000, mixture=EDIT,
+        name="edit-expert", objective="painter", seed=7, steps=3000, pictures=32, pool=12_000, mixture=EDIT,
         rates={"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0, "*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
         floor=0.02,
         start={"decoder.vae": "vae:vae", "briefs": "draw-expert:briefs", **_PAINTED},
