@@ -24,7 +24,7 @@ def test_every_stage_takes_over_from_stages_before_it():
     names = [stage.name for stage in STAGES]
     first = ["tower", "expert", "wide-tower", "letter-tower", "wide-expert", "vae", "pose-expert", "draw-expert"]
     last = ["projector", "chat", "joined", "together", "language", "decoders", "wide-language", "wide-decoders"]
-    assert names == [*first, "edit-expert", *last]
+    assert names == [*first, "edit-expert", "draw-shapes", "edit-shapes", *last]
 
 
 def test_every_family_is_trained_and_known():

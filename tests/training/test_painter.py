@@ -1,11 +1,13 @@
 """The U-Nets as experts."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from visionllm.training.painter import ExpertPainter, MiddleDraws, PainterObjective
+from visionllm.training.painter import ExpertPainter, MiddleDraws, PainterObjective, focus_of
 
 
 @pytest.fixture(params=["draw-expert", "edit-expert"])
@@ -94,3 +96,35 @@ def test_middle_noise_is_drawn_most():
     assert int(drawn.min()) >= 0 and int(drawn.max()) < 1000
     shares = [float(((low <= drawn) & (drawn < low + 250)).float().mean()) for low in (0, 250, 500, 750)]
     assert min(shares[1:3]) > 2 * max(shares[0], shares[3])
+
+
+@pytest.mark.parametrize("mixture", [{"draw-one": 1.0, "draw-count": 1.0}, {"edit-recolour": 1.0, "edit-add": 1.0}])
+def test_every_other_step_looks_closely_at_what_is_drawn_or_changed(mixture):
+    sizes = {"size_hw": (64, 64), "states": 8, "pictures": 2, "pool": 8, "seed": 3}
+    objective = PainterObjective(mixture, close_ups=True, **sizes)
+    whole, near = objective.batch(0), objective.batch(1)
+    assert whole.corners is None
+    assert near.corners is not None
+    assert len(near.numbers) == 4 * len(whole.numbers)
+    assert objective.window == 8
+    assert int(near.corners.min()) >= 0 and int(near.corners.max()) <= 8
+    for number, (row, column) in zip(near.numbers.tolist(), near.corners.tolist(), strict=True):
+        focus = focus_of(objective.close_up(number), 32)
+        assert focus is not None
+        assert row * 4 <= focus[0] <= (row + 8) * 4
+        assert column * 4 <= focus[1] <= (column + 8) * 4
+    assert torch.equal(objective.batch(1).codes, PainterObjective(mixture, close_ups=True, **sizes).batch(1).codes)
+
+
+def test_a_close_up_is_cut_out_of_the_latents(painting):
+    module, objective = painting
+    name = "draw-one" if objective.decoder == "generation" else "edit-recolour"
+    sizes = {"size_hw": (64, 64), "states": 8, "pictures": 1, "pool": 4, "seed": 3}
+    near = PainterObjective({name: 1.0}, close_ups=True, **sizes)
+    batch = near.batch(1)
+    latents, context = near._seen(module, batch)
+    assert latents.shape == (4, 4, 8, 8)
+    assert context.shape == (4, 4 * (objective.decoder == "editing"), 8, 8)
+    whole, _ = near._seen(module, replace(batch, corners=None))
+    row, column = batch.corners[2].tolist()
+    assert torch.equal(latents[2], whole[2, :, row : row + 8, column : column + 8])

@@ -120,6 +120,7 @@ GENERATION = {
     },
     "scheduler": "DDIMScheduler",
     "tokens": 8,
+    "drop_rate": 0.05,
     "heads": 4,
     "ffn": 128,
     "picture_hw": (PICTURE_SIDE, PICTURE_SIDE),

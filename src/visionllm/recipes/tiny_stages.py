@@ -3,6 +3,8 @@
 from visionllm.training.stages import Stage
 
 EVERY = ("detection", "pose", "generation", "editing")
+_PAINTER = {"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0}
+_TOLD = _PAINTER | {"briefs.*": 0.0}  # what the language model is drawn towards stays as it is
 _NO_PICTURE_TOWER = {"model.vision_encoder.*": 0.0}
 
 EASY = {
@@ -68,6 +70,11 @@ EDIT = {
 SECOND = DOMAINS | MAPS | READ | POSE | EXAMPLES | DRAW | {name: weight / 2 for name, weight in EDIT.items()}
 _BLOCKS = ("down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm_out", "conv_out")
 _PAINTED = {f"decoder.unet.{part}": f"draw-expert:decoder.unet.{part}" for part in _BLOCKS}  # the first layer sees more
+_SHAPES = {
+    f"model.decoders.{decoder}.{part}": f"{stage}:decoder.{part}"
+    for decoder, stage in (("generation", "draw-shapes"), ("editing", "edit-shapes"))
+    for part in ("unet", "empty_words")
+}
 BOTH = {
     "version 1": 1.0,
     "mixed": 0.4,
@@ -121,14 +128,24 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="draw-expert", objective="painter", seed=5, steps=3300, pictures=32, pool=20_000, mixture=DRAW,
-        rates={"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0, "*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
+        rates=_PAINTER | {"*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
         floor=0.02, start={"decoder.vae": "vae:vae"},
     ),
     Stage(
         name="edit-expert", objective="painter", seed=7, steps=3000, pictures=32, pool=12_000, mixture=EDIT,
-        rates={"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0, "*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
+        rates=_PAINTER | {"*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
         floor=0.02,
         start={"decoder.vae": "vae:vae", "briefs": "draw-expert:briefs", **_PAINTED},
+    ),
+    Stage(
+        name="draw-shapes", objective="painter", seed=5, steps=12000, pictures=32, pool=20_000, close_ups=True,
+        mixture=DRAW, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
+        start={"decoder": "draw-expert:decoder", "briefs": "draw-expert:briefs"},
+    ),
+    Stage(
+        name="edit-shapes", objective="painter", seed=7, steps=8000, pictures=32, pool=12_000, close_ups=True,
+        mixture=EDIT, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
+        start={"decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs"},
     ),
     Stage(
         name="projector", objective="tasks", seed=2, steps=600, pictures=16, questions=8, mixture=EASY,
@@ -202,6 +219,9 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.*.pyramid.backbone.*": 0.0, "model.decoders.*.unet.*": 0.0, "model.decoders.*.vae.*": 0.0,
             "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
-        ema=0.99, warmup=0.02, floor=0.05, clip=5.0, start={"model": "wide-language:model"},
+        ema=0.99, warmup=0.02, floor=0.05, clip=5.0,
+        start={
+            "model": "wide-language:model", **_SHAPES,
+        },
     ),
 )  # fmt: skip

@@ -164,6 +164,8 @@ def _painter_objective(stage: Stage, setting: Setting) -> Objective:
         pictures=stage.pictures,
         pool=stage.pool,
         seed=stage.seed,
+        step=config.factor,
+        close_ups=stage.close_ups,
     )
 
 

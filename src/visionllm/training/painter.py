@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from visionllm.data.world import draw_picture
 from visionllm.data.world.judging import edit_done, read_wish, shows
+from visionllm.data.world.judging.ground import fit_ground, foreground
 from visionllm.data.world.tasks import make_sample
 from visionllm.decoders.base.diffusing import DiffusionDecoder
 from visionllm.nn.diffusion import encode, latent_scale
@@ -43,12 +44,14 @@ class PainterBatch:
         codes: int[M, states, words]. See `brief_codes`.
         wanted: float[M, 3, H, W] in [−1, 1].
         given: float[M, 3, H, W] in [−1, 1], the pictures to edit, or None.
+        corners: int[M, 2]. (row, column) of the first latent of each close-up, or None for whole pictures.
     """
 
     numbers: Tensor
     codes: Tensor
     wanted: Tensor
     given: Tensor | None
+    corners: Tensor | None = None
 
 
 class MiddleDraws(Draws):
@@ -65,7 +68,8 @@ class MiddleDraws(Draws):
 class PainterObjective:
     """Draw or edit small studio pictures.
 
-    A pool of pictures is drawn once, and gone through again and again.
+    A pool of pictures is drawn once, and gone through again and again. With close-ups every other step looks at a
+    quarter of four times as many pictures, where the one thing is that is drawn or changed: shapes are learned there.
 
     Args:
         mixture: Relative weight of each family that draws or edits; not of both sorts.
@@ -74,7 +78,8 @@ class PainterObjective:
         pictures: Pictures a batch.
         pool: Number of different pictures.
         seed: Index of the first picture in the training split, in units of 10⁸.
-        photos: Not used: in the studio there are none.
+        step: Pixels a latent.
+        close_ups: Whether there are any.
 
     Raises:
         ValueError: If the mixture names families that make no pictures, or both sorts.
@@ -89,6 +94,8 @@ class PainterObjective:
         pictures: int,
         pool: int,
         seed: int,
+        step: int = 4,
+        close_ups: bool = False,
     ) -> None:
         sorts = {name.split("-")[0] for name in mixture}
         if sorts not in ({"draw"}, {"edit"}):
@@ -97,7 +104,9 @@ class PainterObjective:
         self.names, weights = list(mixture), np.array(list(mixture.values()), np.float64)
         self.weights = weights / weights.sum()
         self.size_hw, self.states, self.pictures, self.pool, self.seed = size_hw, states, pictures, pool, seed
+        self.step, self.close_ups = step, close_ups
         self._rows: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
+        self._corners: dict[int, tuple[int, int]] = {}
         self._latents: dict[int, tuple[Tensor, Tensor | None]] = {}
 
     def sample(self, number: int, split: str = "train") -> Sample:
@@ -112,10 +121,27 @@ class PainterObjective:
                     return sample
         raise ValueError(f"expected a question in {_TRIES} pictures from {first} on, got none")
 
+    def close_up(self, number: int) -> Sample:
+        """Write a sample of which one small part matters, and remember where that is."""
+        for attempt in range(_TRIES * _TRIES):
+            sample = self.sample(_EPOCH * (attempt + 1) + number)
+            focus = focus_of(sample, self.size_hw[0] // 2)
+            if focus is not None:
+                most = [side // self.step - self.window for side in self.size_hw]
+                starts = [round(at / self.step) - self.window // 2 for at in focus]
+                self._corners[number] = (min(max(starts[0], 0), most[0]), min(max(starts[1], 0), most[1]))
+                return sample
+        raise ValueError(f"expected a sample about one thing for number {number}, got none")
+
+    @property
+    def window(self) -> int:
+        """Latents a side of a close-up."""
+        return self.size_hw[0] // self.step // 2
+
     def _row(self, number: int) -> tuple[Tensor, Tensor, Tensor | None]:
         """Return codes, the wanted and the given picture of a number as uint8; drawn the first time."""
         if number not in self._rows:
-            sample = self.sample(number)
+            sample = self.sample(number) if number < self.pool else self.close_up(number)
             brief = brief_of(sample)
             wanted = _pixels(sample, self.decoder)
             given = None
@@ -127,9 +153,11 @@ class PainterObjective:
 
     def batch(self, index: int) -> PainterBatch:
         """Make the batch of step `index`."""
-        epoch, place = divmod(index * self.pictures, self.pool)
+        near = self.close_ups and index % 2 == 1
+        count, turn = (4 * self.pictures, index // 2) if near else (self.pictures, index)
+        epoch, place = divmod(turn * count, self.pool)
         order = np.random.default_rng([self.seed, epoch]).permutation(self.pool)
-        numbers = [int(order[(place + i) % self.pool]) for i in range(self.pictures)]
+        numbers = [int(order[(place + i) % self.pool]) + near * self.pool for i in range(count)]
         codes, wanted, given = zip(*(self._row(number) for number in numbers), strict=True)
         before = [picture for picture in given if picture is not None]
         return PainterBatch(
@@ -137,6 +165,7 @@ class PainterObjective:
             codes=torch.stack(codes),
             wanted=signed(torch.stack(wanted).numpy()),
             given=signed(torch.stack(before).numpy()) if before else None,
+            corners=torch.tensor([self._corners[number] for number in numbers]) if near else None,
         )
 
     def losses(self, module: nn.Module, batch: PainterBatch) -> dict[str, Tensor]:
@@ -166,7 +195,16 @@ class PainterObjective:
         rows = [self._latents[number] for number in batch.numbers.tolist()]
         latents = torch.stack([latent for latent, _ in rows])
         before = [given for _, given in rows if given is not None]
-        return latents, torch.stack(before) if before else latents[:, :0]
+        context = torch.stack(before) if before else latents[:, :0]
+        if batch.corners is None:
+            return latents, context
+        return self._cut(latents, batch.corners), self._cut(context, batch.corners)
+
+    def _cut(self, latents: Tensor, corners: Tensor) -> Tensor:
+        """Return the close-ups of latents float[M, C, h, w]."""
+        w = self.window
+        places = zip(latents, corners.tolist(), strict=True)
+        return torch.stack([one[:, y : y + w, x : x + w] for one, (y, x) in places])
 
     @torch.no_grad()
     def scores(self, module: nn.Module, pictures: int = 96) -> Mapping[str, float]:
@@ -200,6 +238,27 @@ class PainterObjective:
             return shows(made, read_wish(truth.caption))
         before = np.asarray(sample.request.pictures[0].convert("RGB"))
         return edit_done(made, before, truth.pixels, getattr(truth, "things", None))
+
+
+def focus_of(sample: Sample, most: int) -> tuple[float, float] | None:
+    """Return the middle (y, x) of the one thing that a sample draws or changes.
+
+    Args:
+        sample: Of a family that draws or edits.
+        most: Pixels that it may be high and wide; None is returned where it is larger, or more than one thing.
+    """
+    truth = sample.truth.get("editing", sample.truth.get("generation"))
+    if not isinstance(truth, PictureTruth):
+        return None
+    mask = truth.changed
+    if mask is None:
+        if sum(item.count for item in read_wish(truth.caption).wanted) != 1:
+            return None
+        mask, _ = foreground(truth.pixels, fit_ground(truth.pixels))
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows) or max(np.ptp(rows), np.ptp(columns)) >= most:
+        return None
+    return float(rows[0] + rows[-1]) / 2, float(columns[0] + columns[-1]) / 2
 
 
 def _pixels(sample: Sample, decoder: str) -> np.ndarray:

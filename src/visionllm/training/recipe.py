@@ -190,9 +190,9 @@ class RecipeRun:
         if not path.is_file():
             raise ValueError(f"stage {stage.name} needs the result of stage {name}; expected it in {path}, got none")
         found = {
-            f"{target}.{k.removeprefix(prefix + '.')}": v
+            f"{target}{k.removeprefix(prefix)}": v
             for k, v in load_file(path).items()
-            if k.startswith(prefix + ".")
+            if k == prefix or k.startswith(prefix + ".")
         }
         taken = {k: v for k, v in found.items() if k in own}
         if not taken:

@@ -23,6 +23,7 @@ class Stage:
             `visionllm.training.pictures`. Empty means version 1 only, or what the objective is about.
         decoders: The decoders that the language model has in this stage.
         pool: Number of different pictures that a painter learns from.
+        close_ups: A painter looks at close-ups in every other step.
         questions: Questions packed with each picture.
         units: At most so many units of each half of a batch teach the detector; 0 leaves it out.
         link_weight: Weight of the loss that draws slot states towards what an expert detector was asked with.
@@ -50,6 +51,7 @@ class Stage:
     themes: Mapping[str, float] = field(default_factory=dict)
     decoders: tuple[str, ...] = ()
     pool: int = 16_000
+    close_ups: bool = False
     questions: int = 6
     units: int = 0
     link_weight: float = 0.0
