@@ -99,55 +99,6 @@ STAGES: tuple[Stage, ...] = (
         start={"detector.pyramid.backbone.network": "tower:encoder"},
     ),
     Stage(
-        name="wide-tower", objective="tower", seed=7, steps=1500, pictures=32, themes=BOTH, rates={"*": 1e-3},
-        decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "tower:encoder"},
-    ),
-    Stage(
-        name="letter-tower", objective="tower", seed=9, steps=700, pictures=32, themes=SIGNS, rates={"*": 8e-4},
-        decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "wide-tower:encoder"},
-    ),
-    Stage(
-        name="wide-expert", objective="expert", seed=8, steps=1200, pictures=16, themes=BOTH,
-        rates={"detector.pyramid.backbone.*": 0.0, "*": 7e-4}, ema=0.998, clip=5.0, warmup=0.02,
-        start={
-            "detector": "expert:detector", "aims": "expert:aims",
-            "detector.pyramid.backbone.network": "letter-tower:encoder",
-        },
-    ),
-    Stage(
-        name="vae", objective="vae", seed=5, steps=4500, pictures=6, rates={"*": 2e-3}, decay=0.0, ema=0.995,
-        clip=1.0, warmup=0.03,
-    ),
-    Stage(
-        name="pose-expert", objective="pose", seed=7, steps=2000, pictures=12, themes=FIGURES,
-        rates={"pose.pyramid.backbone.*": 2e-4, "*": 8e-4}, ema=0.998, clip=5.0, warmup=0.02,
-        start={
-            "pose": "expert:detector", "pose.decoder.stack": "expert:detector.decoder", "aims": "expert:aims",
-            "pose.pyramid.backbone.network": "wide-tower:encoder",
-        },
-    ),
-    Stage(
-        name="draw-expert", objective="painter", seed=5, steps=3300, pictures=32, pool=20_000, mixture=DRAW,
-        rates=_PAINTER | {"*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
-        floor=0.02, start={"decoder.vae": "vae:vae"},
-    ),
-    Stage(
-        name="edit-expert", objective="painter", seed=7, steps=3000, pictures=32, pool=12_000, mixture=EDIT,
-        rates=_PAINTER | {"*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
-        floor=0.02,
-        start={"decoder.vae": "vae:vae", "briefs": "draw-expert:briefs", **_PAINTED},
-    ),
-    Stage(
-        name="draw-shapes", objective="painter", seed=5, steps=12000, pictures=32, pool=20_000, close_ups=True,
-        mixture=DRAW, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
-        start={"decoder": "draw-expert:decoder", "briefs": "draw-expert:briefs"},
-    ),
-    Stage(
-        name="edit-shapes", objective="painter", seed=7, steps=8000, pictures=32, pool=12_000, close_ups=True,
-        mixture=EDIT, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
-        start={"decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs"},
-    ),
-    Stage(
         name="projector", objective="tasks", seed=2, steps=600, pictures=16, questions=8, mixture=EASY,
         rates=_NO_PICTURE_TOWER | {"*": 1.5e-3}, ema=0.995, warmup=0.05, floor=0.5,
         start={"model.vision_encoder": "tower:encoder"},
@@ -195,6 +146,56 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
         ema=0.99, warmup=0.02, floor=0.05, clip=5.0, start={"model": "language:model"},
+    ),
+    Stage(
+        name="wide-tower", objective="tower", seed=7, steps=1500, pictures=32, themes=BOTH, rates={"*": 1e-3},
+        decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "decoders:model.vision_encoder"},
+    ),
+    Stage(
+        name="letter-tower", objective="tower", seed=9, steps=700, pictures=32, themes=SIGNS, rates={"*": 8e-4},
+        decay=0.05, ema=0.998, clip=5.0, warmup=0.04, start={"encoder": "wide-tower:encoder"},
+    ),
+    Stage(
+        name="wide-expert", objective="expert", seed=8, steps=1200, pictures=16, themes=BOTH,
+        rates={"detector.pyramid.backbone.*": 0.0, "*": 7e-4}, ema=0.998, clip=5.0, warmup=0.02,
+        start={
+            "detector": "decoders:model.decoders.detection", "aims": "expert:aims",
+            "detector.pyramid.backbone.network": "letter-tower:encoder",
+        },
+    ),
+    Stage(
+        name="vae", objective="vae", seed=5, steps=4500, pictures=6, rates={"*": 2e-3}, decay=0.0, ema=0.995,
+        clip=1.0, warmup=0.03,
+    ),
+    Stage(
+        name="pose-expert", objective="pose", seed=7, steps=2000, pictures=12, themes=FIGURES,
+        rates={"pose.pyramid.backbone.*": 2e-4, "*": 8e-4}, ema=0.998, clip=5.0, warmup=0.02,
+        start={
+            "pose": "decoders:model.decoders.detection", "aims": "expert:aims",
+            "pose.decoder.stack": "decoders:model.decoders.detection.decoder",
+            "pose.pyramid.backbone.network": "wide-tower:encoder",
+        },
+    ),
+    Stage(
+        name="draw-expert", objective="painter", seed=5, steps=3300, pictures=32, pool=20_000, mixture=DRAW,
+        rates=_PAINTER | {"*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
+        floor=0.02, start={"decoder.vae": "vae:vae"},
+    ),
+    Stage(
+        name="edit-expert", objective="painter", seed=7, steps=3000, pictures=32, pool=12_000, mixture=EDIT,
+        rates=_PAINTER | {"*": 1.5e-3}, decay=0.0, ema=0.999, warmup=0.03,
+        floor=0.02,
+        start={"decoder.vae": "vae:vae", "briefs": "draw-expert:briefs", **_PAINTED},
+    ),
+    Stage(
+        name="draw-shapes", objective="painter", seed=5, steps=12000, pictures=32, pool=20_000, close_ups=True,
+        mixture=DRAW, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
+        start={"decoder": "draw-expert:decoder", "briefs": "draw-expert:briefs"},
+    ),
+    Stage(
+        name="edit-shapes", objective="painter", seed=7, steps=8000, pictures=32, pool=12_000, close_ups=True,
+        mixture=EDIT, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
+        start={"decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs"},
     ),
     Stage(
         name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=4000, pictures=16, questions=8,
