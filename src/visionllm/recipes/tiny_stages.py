@@ -4,7 +4,9 @@ from visionllm.training.stages import Stage
 
 EVERY = ("detection", "pose", "generation", "editing")
 _PAINTER = {"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0}
-_TOLD = _PAINTER | {"briefs.*": 0.0}  # what the language model is drawn towards stays as it is
+# What the language model is drawn towards stays as it is: it may learn while an expert does.
+_TOLD = _PAINTER | {"briefs.*": 0.0}
+_ASKED = {"aims.*": 0.0, "detector.query_projection.*": 0.0}
 _NO_PICTURE_TOWER = {"model.vision_encoder.*": 0.0}
 
 EASY = {
@@ -157,7 +159,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="wide-expert", objective="expert", seed=8, steps=1200, pictures=16, themes=BOTH,
-        rates={"detector.pyramid.backbone.*": 0.0, "*": 7e-4}, ema=0.998, clip=5.0, warmup=0.02,
+        rates=_ASKED | {"detector.pyramid.backbone.*": 0.0, "*": 7e-4}, ema=0.998, clip=5.0, warmup=0.02,
         start={
             "detector": "decoders:model.decoders.detection", "aims": "expert:aims",
             "detector.pyramid.backbone.network": "letter-tower:encoder",
@@ -207,9 +209,9 @@ STAGES: tuple[Stage, ...] = (
         ema=0.998, warmup=0.02, floor=0.02,
         start={
             "model": "decoders:model", "model.vision_encoder": "letter-tower:encoder",
-            "model.decoders.detection": "wide-expert:detector", "model.decoders.pose": "pose-expert:pose",
+            "model.decoders.pose": "pose-expert:pose",
             "model.decoders.generation": "draw-expert:decoder", "model.decoders.editing": "edit-expert:decoder",
-            "experts.detection": "wide-expert:aims", "experts.pose": "pose-expert:aims",
+            "experts.detection": "expert:aims", "experts.pose": "pose-expert:aims",
             "experts.generation": "draw-expert:briefs", "experts.editing": "edit-expert:briefs",
         },
     ),
@@ -221,8 +223,6 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
         ema=0.99, warmup=0.02, floor=0.05, clip=5.0,
-        start={
-            "model": "wide-language:model", **_SHAPES,
-        },
+        start={"model": "wide-language:model", "model.decoders.detection": "wide-expert:detector", **_SHAPES},
     ),
 )  # fmt: skip
