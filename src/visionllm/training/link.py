@@ -7,7 +7,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from visionllm.data.world.phrases import ATTRIBUTES, Phrase
+from visionllm.data.world.phrases import Phrase
 from visionllm.data.world.scene import WorldPicture
 from visionllm.decoders.base.diffusing import DiffusionDecoder
 from visionllm.decoders.detection import DetectionDecoder
@@ -198,9 +198,8 @@ def _pose_aim(span: Routed) -> Aim | None:
     """Return what a span of an answer about poses aims at: a keypoint, or figures by kind and colour."""
     if span.token == "[POSE]":
         return Aim(joint=span.text) if span.text in JOINTS else None
-    words = span.text.split()
-    said = {name: word for name in ("kind", "colour") for word in words if word in SAID[name]}
-    return Aim(Phrase(**said)) if said and len(said) == len(words) else None
+    said = attributes_in(span.text)
+    return Aim(Phrase(**said)) if said and len(said) == len(span.text.split()) else None
 
 
 LINKS: tuple[Link, ...] = (DetectionLink(), PoseLink())
@@ -224,13 +223,12 @@ def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim | None]:
     The words of version 2 go beyond attributes: a span whose attributes don't say which things it stands for aims at
     the place of the one it does, or at nothing.
     """
-    words = {adjective_of(word): (name, word) for name, values in ATTRIBUTES.items() for word in values}
     spans = [part for part in sample.answer.parts if isinstance(part, Routed)]
     found = spans_of(sample, picture) or [[] for _ in spans]
     scene = picture.scene
     aims: list[Aim | None] = []
     for span, things in zip(spans, found, strict=True):
-        phrase = Phrase(**dict(words[word] for word in span.text.split() if word in words))
+        phrase = Phrase(**attributes_in(span.text))
         single = bool(things) and (not span.text or span.text.startswith("region"))
         if scene.version > 1 and not single:
             said = phrase != Phrase() and set(phrase.among(scene.things)) == set(things)
@@ -242,6 +240,28 @@ def aims_of(sample: Sample, picture: WorldPicture) -> list[Aim | None]:
     return aims
 
 
+def attributes_in(text: str) -> dict[str, str]:
+    """Return the attributes that a text names; two words may name one.
+
+    >>> attributes_in("small red missing screw")
+    {'size': 'small', 'colour': 'red', 'kind': 'missing screw'}
+    """
+    words, found, place = text.split(), {}, 0
+    while place < len(words):
+        for length in (2, 1):
+            word = " ".join(words[place : place + length])
+            if word in _NAMES:
+                name, value = _NAMES[word]
+                found[name] = value
+                place += length - 1
+                break
+        place += 1
+    return found
+
+
 def adjective_of(word: str) -> str:
     """Return the form in which an attribute stands before a noun."""
     return "outlined" if word == "outline" else word
+
+
+_NAMES = {adjective_of(word): (name, word) for name, values in SAID.items() for word in values}
