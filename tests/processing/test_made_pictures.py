@@ -1,4 +1,4 @@
-"""Pictures that an answer makes become targets."""
+"""Answers that make pictures: their targets have the size that decoders make."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,35 +9,19 @@ import torch
 from PIL import Image
 
 from visionllm.config.editing import EditingConfig
-from visionllm.processing import (
-    MadePictureConfig,
-    VisionLLMProcessor,
-)
-from visionllm.types import (
-    DetectionTruth,
-    Message,
-    Part,
-    PictureTruth,
-    Request,
-    Routed,
-    Sample,
-    ask,
-)
+from visionllm.processing import MadePictureConfig, VisionLLMProcessor
+from visionllm.types import Message, PictureTruth, Request, Routed, Sample, ask
 from visionllm.types.tensors import PictureTargets
 
 MakePicture = Callable[..., Image.Image]
-
-
-def sample(request: Request, *answer: Part, found: DetectionTruth | None = None, learn: bool = True) -> Sample:
-    truths = {} if found is None else {"detection": found}
-    return Sample(request=request, answer=Message("assistant", answer), truth=truths, learn_text=learn)
 
 
 def drawing(token: str, truth: PictureTruth | None, request: Request, groups: int = 1) -> Sample:
     """Return a sample whose answer makes pictures."""
     decoder = {"[GEN]": "generation", "[EDIT]": "editing"}[token]
     parts = ("Here it is ", *[Routed("", token)] * groups, ".")
-    return replace(sample(request, *parts), truth={} if truth is None else {decoder: truth})
+    truths = {} if truth is None else {decoder: truth}
+    return Sample(request=request, answer=Message("assistant", parts), truth=truths)
 
 
 def made(height: int, width: int, level: int = 255) -> PictureTruth:
