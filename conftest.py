@@ -33,7 +33,7 @@ def _same_random_draws() -> None:
 
 @pytest.fixture
 def one_core() -> Iterator[None]:
-    """Compute on one core: tiny networks are no faster on two, and beside another program threads wait for each other."""
+    """Compute on one core: tiny networks are no faster on two, and beside other programs threads wait for them."""
     torch = importlib.import_module("torch")
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -122,6 +122,7 @@ def test_a_close_up_is_cut_out_of_the_latents(painting):
     sizes = {"size_hw": (64, 64), "states": 8, "pictures": 1, "pool": 4, "seed": 3}
     near = PainterObjective({name: 1.0}, close_ups=True, **sizes)
     batch = near.batch(1)
+    assert batch.corners is not None
     latents, context = near._seen(module, batch)
     assert latents.shape == (4, 4, 8, 8)
     assert context.shape == (4, 4 * (objective.decoder == "editing"), 8, 8)

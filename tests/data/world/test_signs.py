@@ -9,6 +9,7 @@ from visionllm.data.world.signs import BOARDS, SHAPES, WORDS, draw_sign, sample_
 from visionllm.data.world.splits import picture_dice
 from visionllm.data.world.stacking import covered
 from visionllm.data.world.staging.items import SignItem
+from visionllm.data.world.staging.painting import StagedPicture
 
 
 def test_signs_say_one_to_three_different_words():
@@ -67,6 +68,7 @@ def test_ink_lies_on_the_board_only():
 def test_letters_are_where_the_ink_is():
     for seed in range(12):
         picture = draw_picture(seed, version=2, theme="signs", photos=False)
+        assert isinstance(picture, StagedPicture)
         for sign in picture.scene.signs:
             assert "".join(letter for letter, _, _ in sign.letters) == sign.text.replace(" ", "")
             x0, y0, x1, y1 = sign.box
