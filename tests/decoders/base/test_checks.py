@@ -8,8 +8,12 @@ from visionllm.types.tensors import ImageBatch
 @pytest.mark.parametrize("index", [[-1], [1, 2]])
 def test_a_picture_that_is_not_there_is_refused(index: list[int]):
     images = ImageBatch.empty()
-    tensors = {name: value for name, value in vars(images).items() if isinstance(value, torch.Tensor)}
-    two = ImageBatch(**{name: torch.zeros(2, *value.shape[1:]) for name, value in tensors.items()})
+    two = ImageBatch(
+        pixel_values=torch.zeros(2, *images.pixel_values.shape[1:]),
+        pixel_mask=torch.zeros(2, *images.pixel_mask.shape[1:]),
+        sizes_hw=torch.zeros(2, 2),
+        resized_hw=torch.zeros(2, 2),
+    )
     with pytest.raises(ValueError, match=r"expected picture indices in 0\.\.1, got"):
         check_pictures(torch.tensor(index), two)
     check_pictures(torch.tensor([0, 1, 1]), two)
