@@ -138,5 +138,5 @@ def test_every_target_of_version_2_is_scored():
 
 
 def test_unknown_groups_are_refused():
-    with pytest.raises(ValueError, match=r"expected groups out of detect, .*, got poetry"):
+    with pytest.raises(ValueError, match=r"expected groups out of ceiling, detect, .*, got poetry"):
         chosen_benchmarks(["talk", "poetry"])

@@ -268,8 +268,12 @@ def by_picture(questions: Iterable[Iterator[Question]]) -> Iterator[Question]:
 
 
 def families_of(*groups: str, version: int = 1) -> tuple[str, ...]:
-    """Return the names of the families of some groups, in the order of the world's list."""
-    return tuple(name for name, family in tasks.families_of(version).items() if family.group in groups)
+    """Return the names of the families of some groups, in the order of the world's list.
+
+    The templates of known-class mode in version 2, which have no phrasings, are left out: nobody asks them freely.
+    """
+    families = tasks.families_of(version).items()
+    return tuple(name for name, f in families if f.group in groups and (f.grammars or version == 1))
 
 
 def theme_of(name: str) -> str | None:

@@ -34,7 +34,8 @@ class RoutingBenchmark(WorldBenchmark):
     def __init__(self, setting: WorldSetting) -> None:
         """Start with nothing asked."""
         super().__init__(setting)
-        self._right = {name: Tally(setting.limit) for name in tasks.families_of(self.version)}
+        groups = {family.group for family in tasks.families_of(self.version).values()}
+        self._right = {name: Tally(setting.limit) for name in families_of(*groups, version=self.version)}
 
     def requests(self) -> Iterator[Question]:
         """Yield the free questions of every family."""
