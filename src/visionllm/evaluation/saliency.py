@@ -116,8 +116,8 @@ def weighted_f(found: Map, truth: Mask) -> float:
 
     Source: Margolin et al., How to evaluate foreground maps, CVPR 2014, section 4.
 
-    >>> truth = np.array([[True, True, False], [False, False, False]])
-    >>> round(weighted_f(truth.astype(float), truth), 6), weighted_f(np.zeros((2, 3)), truth)
+    >>> truth = np.pad(np.ones((16, 16), dtype=bool), 8)
+    >>> round(weighted_f(truth.astype(float), truth), 6), round(weighted_f(np.zeros((32, 32)), truth), 2)
     (1.0, 0.0)
     """
     if not truth.any():
