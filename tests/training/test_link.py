@@ -11,7 +11,7 @@ from visionllm.training.briefs import brief_codes, brief_of
 from visionllm.training.building import build_module
 from visionllm.training.expert import place_of
 from visionllm.training.link import DetectionLink, LinkedModel, PictureLink, PoseLink, aims_of, unit_aims
-from visionllm.training.vocabulary import JOINTS
+from visionllm.training.readings import JOINTS
 from visionllm.types import Routed
 
 
@@ -74,9 +74,9 @@ def test_units_of_other_decoders_have_no_aims(run):
     processor = run.processor()
     rows = [(picture, [sample]) for picture, sample in samples("detect-one", 2)]
     batch = processor.train_batch([asked for _, asked in rows])
-    assert [len(aims) for aims in unit_aims(rows, batch)] == [1, 1]
+    assert [len(aims) for aims in unit_aims(rows, batch, "detection", aims_of)] == [1, 1]
     other = replace(batch, units=tuple(unit._replace(decoder="pose") for unit in batch.units))
-    assert unit_aims(rows, other) == [[], []]
+    assert unit_aims(rows, other, "detection", aims_of) == [[], []]
 
 
 def test_states_that_say_their_aims_lose_nothing(run):

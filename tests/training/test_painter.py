@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import nn
 
+from visionllm.data.world import draw_picture
+from visionllm.training import painter
 from visionllm.training.painter import ExpertPainter, MiddleDraws, PainterObjective, focus_of
 
 
@@ -61,7 +63,8 @@ def test_made_pictures_have_their_size_and_are_judged_by_family(painting):
     assert made.dtype == np.uint8
     scores = objective.scores(module, 16)
     assert scores["all"] <= 0.2  # nothing was learned
-    assert all(name == "all" or name.startswith(("draw-", "edit-")) for name in scores)
+    assert ("psnr" in scores) == (objective.decoder == "editing")
+    assert all(name in ("all", "psnr") or name.startswith(("draw-", "edit-")) for name in scores)
 
 
 def test_the_truth_is_judged_right(painting):
@@ -129,3 +132,34 @@ def test_a_close_up_is_cut_out_of_the_latents(painting):
     whole, _ = near._seen(module, replace(batch, corners=None))
     row, column = batch.corners[2].tolist()
     assert torch.equal(latents[2], whole[2, :, row : row + 8, column : column + 8])
+
+
+def test_close_ups_stay_among_the_pictures_of_their_stage(monkeypatch):
+    numbers = []
+    monkeypatch.setattr(painter, "focus_of", lambda sample, most: None)
+    monkeypatch.setattr(painter, "draw_picture", lambda number, **_: numbers.append(number) or draw_picture(0, **_))
+    sizes = {"size_hw": (64, 64), "states": 8, "pictures": 32, "pool": 20_000, "seed": 9}
+    objective = PainterObjective({"draw-one": 1.0}, close_ups=True, **sizes)
+    with pytest.raises(ValueError, match="expected a sample about one thing for number 39999, got none"):
+        objective.close_up(39_999)
+    assert min(numbers) >= 9 * 10**8 and max(numbers) < 10**9
+
+
+def test_nobody_looks_closely_at_pictures_of_many_things():
+    sizes = {"size_hw": (64, 64), "states": 8, "pictures": 1, "pool": 4, "seed": 3}
+    with pytest.raises(ValueError, match="expected a family about one small thing to look at closely, got draw-count"):
+        PainterObjective({"draw-count": 1.0}, close_ups=True, **sizes)
+    objective = PainterObjective({"draw-one": 1.0, "draw-several": 50.0}, close_ups=True, **sizes)
+    assert {objective.close_up(number).family for number in range(4, 8)} == {"draw-one"}
+
+
+def test_a_picture_has_the_same_latents_in_any_company(painting):
+    module, objective = painting
+    name = "draw-one" if objective.decoder == "generation" else "edit-recolour"
+    sizes = {"size_hw": (64, 64), "states": 8, "pictures": 3, "pool": 6, "seed": 3}
+    one, two = (PainterObjective({name: 1.0}, **sizes) for _ in range(2))
+    whole = one.batch(0)
+    latents, _ = one._seen(module, whole)
+    given = None if whole.given is None else whole.given[1:2]
+    alone, _ = two._seen(module, replace(whole, numbers=whole.numbers[1:2], wanted=whole.wanted[1:2], given=given))
+    assert torch.equal(latents[1:2], alone)

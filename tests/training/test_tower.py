@@ -10,8 +10,8 @@ from transformers import ResNetBackbone, ResNetConfig
 
 from visionllm.data.world import KINDS, draw_picture
 from visionllm.training.pictures import FIRST, Pictures
-from visionllm.training.tower import HEADS, IGNORED, WIDE_HEADS, DenseTower, TowerObjective, dense_targets
-from visionllm.training.vocabulary import THINGS
+from visionllm.training.readings import HEADS, IGNORED, THINGS
+from visionllm.training.tower import WIDE_HEADS, DenseTower, TowerObjective, dense_targets
 
 SIZES = {"side": 64, "strides": (8, 16), "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25)}
 DRAWN = Pictures(seed=0, photos=False)

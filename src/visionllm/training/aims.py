@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from visionllm.data.world.phrases import ATTRIBUTES, Phrase
-from visionllm.training.vocabulary import JOINTS, SAID
+from visionllm.training.readings import JOINTS, SAID
+from visionllm.types.tensors import ImageBatch, Queries
 
 Place = tuple[float, float, float, float]
 TABLES: tuple[tuple[str, ...], ...] = (JOINTS, *SAID.values())
@@ -61,6 +62,25 @@ def aim_codes(
     return codes, places, mask
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class AskedBatch:
+    """Pictures, and what is asked about them.
+
+    Attributes:
+        images: The pictures.
+        images_of: int[U]. The picture of each unit.
+        codes: int[U, K, 5], places: float[U, K, 4], mask: bool[U, K]. See `aim_codes`.
+        routes: The routing tokens of each unit.
+    """
+
+    images: ImageBatch
+    images_of: Tensor
+    codes: Tensor
+    places: Tensor
+    mask: Tensor
+    routes: tuple[tuple[str, ...], ...]
+
+
 class AimEncoder(nn.Module):
     """Codes of aims → slot states.
 
@@ -86,3 +106,16 @@ class AimEncoder(nn.Module):
         for column, table in enumerate(self.words):
             group = group + table(codes[..., column])
         return group[..., None, :] + self.slots.weight
+
+    def queries(self, batch: AskedBatch) -> Queries:
+        """Return what a decoder is asked, as query groups."""
+        units, groups = batch.mask.shape
+        return Queries(
+            states=self(batch.codes, batch.places) * batch.mask[..., None, None],
+            mask=batch.mask,
+            images=batch.images_of,
+            rows=torch.arange(units),
+            turns=torch.ones(units, dtype=torch.int64),
+            positions=torch.arange(groups).expand(units, groups),
+            routes=batch.routes,
+        )

@@ -14,8 +14,8 @@ from visionllm.data.world.judging.wishes import Wish, read_wish
 from visionllm.data.world.positions import DIRECTIONS
 from visionllm.data.world.scene import FILLS
 from visionllm.data.world.words import fill_adjective
-from visionllm.training.vocabulary import ALL_COLOURS, THINGS
-from visionllm.types import Sample
+from visionllm.training.readings import ALL_COLOURS, THINGS
+from visionllm.types import PictureTruth, Sample
 
 Brief = tuple[tuple[str, ...], ...]
 """The words of each state that the U-Net reads; the words of one state have no order."""
@@ -80,10 +80,10 @@ def brief_of_edit(told: Mapping[str, str]) -> Brief:
 
 def brief_of(sample: Sample) -> Brief | None:
     """Return the brief of a sample whose answer makes a picture, or None."""
-    if "generation" in sample.truth:
-        return brief_of_wish(read_wish(str(getattr(sample.truth["generation"], "caption", ""))))
-    truth = sample.truth.get("editing")
-    return brief_of_edit(truth.told) if isinstance(truth, EditedTruth) else None
+    drawn, edited = sample.truth.get("generation"), sample.truth.get("editing")
+    if isinstance(drawn, PictureTruth):
+        return brief_of_wish(read_wish(drawn.caption))
+    return brief_of_edit(edited.told) if isinstance(edited, EditedTruth) else None
 
 
 def brief_codes(briefs: Sequence[Brief], states: int, words: int = 8) -> Tensor:

@@ -35,7 +35,7 @@ from visionllm.training.tower import DenseTower, TowerObjective
 from visionllm.training.vae import PictureCoder, VaeObjective
 
 TOWER_STRIDES = {"stage2": 8, "stage3": 16}
-_PAINTERS = frozenset(("generation", "editing"))
+_PAINTERS = ("generation", "editing")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,17 +89,16 @@ def _pose(stage: Stage, config: VisionLLMConfig) -> nn.Module:
 
 
 def _vae(stage: Stage, config: VisionLLMConfig) -> nn.Module:
-    vae = build_vae(DiffusionConfig(**config.decoders["generation"]))
+    vae = build_vae(_diffusion(config, "generation"))
     return _channels_last(PictureCoder(vae))
 
 
 def _painter(stage: Stage, config: VisionLLMConfig) -> nn.Module:
-    width = config.text_config.hidden_size
-    decoder: DiffusionDecoder
-    if _edits(stage):
-        decoder = EditingDecoder(EditingConfig(**config.decoders["editing"]), width)
-    else:
-        decoder = GenerationDecoder(DiffusionConfig(**config.decoders["generation"]), width)
+    name, width = _painted_by(stage), config.text_config.hidden_size
+    sizes = _diffusion(config, name)
+    decoder: DiffusionDecoder = (
+        EditingDecoder(sizes, width) if isinstance(sizes, EditingConfig) else GenerationDecoder(sizes, width)
+    )
     return _channels_last(ExpertPainter(decoder))
 
 
@@ -111,14 +110,20 @@ def _channels_last(module: nn.Module) -> nn.Module:
     return module
 
 
-def _edits(stage: Stage) -> bool:
-    return any(name.startswith("edit-") for name in stage.mixture)
+def _painted_by(stage: Stage) -> str:
+    """Return the decoder that makes the pictures of a stage's families."""
+    return "editing" if any(name.startswith("edit-") for name in stage.mixture) else "generation"
+
+
+def _diffusion(config: VisionLLMConfig, decoder: str) -> DiffusionConfig:
+    """Return the configuration of a decoder that makes pictures."""
+    return (EditingConfig if decoder == "editing" else DiffusionConfig)(**config.decoders[decoder])
 
 
 def _expert_of(decoder: str, config: VisionLLMConfig) -> nn.Module:
     """Build what stood for the language model while a decoder was an expert."""
     if decoder in _PAINTERS:
-        sizes = DiffusionConfig(**config.decoders["generation"])
+        sizes = _diffusion(config, decoder)
         return BriefEncoder(sizes.tokens, sizes.width)
     table = {"detection": "det", "pose": "pose"}[decoder]
     return AimEncoder(config.text_config.hidden_size, config.tables[table])
@@ -156,7 +161,7 @@ def _pose_objective(stage: Stage, setting: Setting) -> Objective:
 
 
 def _painter_objective(stage: Stage, setting: Setting) -> Objective:
-    config = DiffusionConfig(**setting.config.decoders["generation"])
+    config = _diffusion(setting.config, _painted_by(stage))
     return PainterObjective(
         stage.mixture,
         size_hw=config.picture_hw,
@@ -170,14 +175,13 @@ def _painter_objective(stage: Stage, setting: Setting) -> Objective:
 
 
 def _vae_objective(stage: Stage, setting: Setting) -> Objective:
-    size_hw = DiffusionConfig(**setting.config.decoders["generation"]).picture_hw
+    size_hw = _diffusion(setting.config, "generation").picture_hw
     return VaeObjective(size_hw=size_hw, pictures=stage.pictures, seed=stage.seed, photos=setting.photos)
 
 
 def _task_objective(stage: Stage, setting: Setting) -> Objective:
     links: list[Link] = [link for link in LINKS if link.decoder in stage.decoders]
-    for name in _PAINTERS & set(stage.decoders):
-        links.append(PictureLink(name, DiffusionConfig(**setting.config.decoders["generation"]).tokens))
+    links += [PictureLink(n, _diffusion(setting.config, n).tokens) for n in stage.decoders if n in _PAINTERS]
     return TaskObjective(
         setting.processor,
         stage.mixture,

@@ -17,11 +17,11 @@ from visionllm.data.world.staging.stamps import DOMAINS
 from visionllm.decoders.detection import DetectionDecoder
 from visionllm.processing.decoder_images import DecoderImageConfig, decoder_batch
 from visionllm.processing.targets import detection_targets
-from visionllm.training.aims import Aim, AimEncoder, Place, aim_codes
+from visionllm.training.aims import Aim, AimEncoder, AskedBatch, Place, aim_codes
 from visionllm.training.augment import varied
 from visionllm.training.pictures import FIRST, Pictures
 from visionllm.types import Detections, DetectionTruth, Options
-from visionllm.types.tensors import DetectionTargets, ImageBatch, Queries
+from visionllm.types.tensors import DetectionTargets
 
 Judge = Callable[[Sequence[DetectionTruth], Sequence[Detections]], Mapping[str, float]]
 
@@ -34,30 +34,11 @@ class ExpertDetector(nn.Module):
         self.detector = detector
         self.aims = AimEncoder(width, slots)
 
-    def queries(self, batch: "ExpertBatch") -> Queries:
-        """Encode the aims of a batch."""
-        units, groups = batch.mask.shape
-        states = self.aims(batch.codes, batch.places) * batch.mask[..., None, None]
-        return Queries(
-            states=states,
-            mask=batch.mask,
-            images=batch.images_of,
-            rows=torch.arange(units),
-            turns=torch.ones(units, dtype=torch.int64),
-            positions=torch.arange(groups).expand(units, groups),
-            routes=tuple(("[DET]",) * groups for _ in range(units)),
-        )
-
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class ExpertBatch:
-    """Pictures, what is asked about them, and the truth."""
+class ExpertBatch(AskedBatch):
+    """What is asked, and the truth."""
 
-    images: ImageBatch
-    images_of: Tensor
-    codes: Tensor
-    places: Tensor
-    mask: Tensor
     targets: list[DetectionTargets]
 
 
@@ -190,6 +171,7 @@ class ExpertObjective:
             codes=torch.from_numpy(codes),
             places=torch.from_numpy(places),
             mask=torch.from_numpy(mask),
+            routes=tuple(("[DET]",) * mask.shape[1] for _ in units),
             targets=targets,
         )
 
@@ -197,7 +179,7 @@ class ExpertObjective:
         """Return the detector's losses."""
         if not isinstance(module, ExpertDetector):
             raise TypeError(f"expected an ExpertDetector, got {type(module).__name__}")
-        return module.detector.loss(module.queries(batch), batch.images, batch.targets)
+        return module.detector.loss(module.aims.queries(batch), batch.images, batch.targets)
 
     @torch.no_grad()
     def scores(self, module: nn.Module, pictures: int = 200) -> Mapping[str, float]:
@@ -224,7 +206,7 @@ class ExpertObjective:
             aims = [[Aim(Phrase(kind=kind)) for kind in kinds_of(picture.scene)] for picture in drawn]
             found = [(n, _hits(picture, aims[n])) for n, picture in enumerate(drawn)]
             batch = self._tensors(drawn, aims, found)
-            results += module.detector.decode(module.queries(batch), batch.images, Options(threshold=0.0))
+            results += module.detector.decode(module.aims.queries(batch), batch.images, Options(threshold=0.0))
             truths += [truth_of(_by_aim(hits, len(aims[n])), drawn[n].scene.size_hw) for n, hits in found]
         return self.judge(truths, results)
 

@@ -14,7 +14,7 @@ from visionllm.data.world.scene import WorldPicture, WorldThing
 from visionllm.processing.targets import TrainBatch
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.training.guided_attention import GuidedAttention, Looks
-from visionllm.training.tower import IGNORED
+from visionllm.training.readings import IGNORED
 from visionllm.types import DetectionTruth, Mark, PoseTruth, Routed, Sample
 
 LAYER = -2  # the last but one

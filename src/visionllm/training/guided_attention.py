@@ -23,8 +23,7 @@ from visionllm.data.world.scene import WorldPicture, WorldThing
 from visionllm.data.world.words import plural
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.training.picture_cells import anchored, owner_map
-from visionllm.training.readings import TEXT, Readings, cited, codes_of
-from visionllm.training.tower import HEADS, IGNORED
+from visionllm.training.readings import HEADS, IGNORED, TEXT, Readings, cited, codes_of
 
 LAYER, HEAD = 2, 0
 _NOUNS = ("thing", "object")

@@ -1,6 +1,6 @@
 """The super link in training: what query groups aim at, and losses that draw their states towards what experts know."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import groupby
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from visionllm.training.aims import Aim, aim_codes
 from visionllm.training.briefs import Brief, BriefEncoder, brief_codes, brief_of
 from visionllm.training.expert import place_of
 from visionllm.training.guided_answers import spans_of
-from visionllm.training.vocabulary import JOINTS, SAID
+from visionllm.training.readings import JOINTS, SAID
 from visionllm.types import Routed, Sample
 from visionllm.types.tensors import Queries
 
@@ -85,7 +85,7 @@ class DetectionLink:
 
     def targets(self, rows: Rows, batch: TrainBatch) -> dict[str, Tensor]:
         """Return codes int[U, K, 5], places float[U, K, 4] and aimed bool[U, K]; see `aim_codes`."""
-        return _aim_tensors(unit_aims(rows, batch))
+        return _aim_tensors(unit_aims(rows, batch, self.decoder, aims_of))
 
     def loss(self, module: LinkedModel, queries: Queries, targets: Mapping[str, Tensor]) -> Tensor | None:
         """Return the squared distance of projected slot states from projected aims, in units of the aims' mean square.
@@ -110,13 +110,7 @@ class PoseLink:
 
     def targets(self, rows: Rows, batch: TrainBatch) -> dict[str, Tensor]:
         """Return codes int[U, K, 5], places float[U, K, 4] and aimed bool[U, K]; see `aim_codes`."""
-        aims: list[list[Aim | None]] = []
-        for (row, turn), same in groupby(batch.units, key=lambda unit: (unit.row, unit.turn)):
-            units = list(same)
-            alone = len(units) == 1 and units[0].decoder == self.decoder
-            spans = [part for part in rows[row][1][turn - 1].answer.parts if isinstance(part, Routed)]
-            aims += [[_pose_aim(span) for span in spans]] if alone else [[] for _ in units]
-        return _aim_tensors(aims)
+        return _aim_tensors(unit_aims(rows, batch, self.decoder, pose_aims_of))
 
     def loss(self, module: LinkedModel, queries: Queries, targets: Mapping[str, Tensor]) -> Tensor | None:
         """Return the mean of the distances of groups that name figures and of those that name keypoints.
@@ -194,8 +188,12 @@ def _distance(project: nn.Module, wanted: Tensor, queries: Queries, known: Tenso
     return (read - target).square().mean() / target.square().mean().clamp_min(1e-6)
 
 
+def pose_aims_of(sample: Sample, picture: WorldPicture) -> list[Aim | None]:
+    """Return what each routed span of an answer about poses aims at: figures by kind and colour, or a keypoint."""
+    return [_pose_aim(part) for part in sample.answer.parts if isinstance(part, Routed)]
+
+
 def _pose_aim(span: Routed) -> Aim | None:
-    """Return what a span of an answer about poses aims at: a keypoint, or figures by kind and colour."""
     if span.token == "[POSE]":
         return Aim(joint=span.text) if span.text in JOINTS else None
     said = attributes_in(span.text)
@@ -206,14 +204,16 @@ LINKS: tuple[Link, ...] = (DetectionLink(), PoseLink())
 """Links of the decoders that find things; those that make pictures have one for their number of states."""
 
 
-def unit_aims(rows: Rows, batch: TrainBatch) -> list[list[Aim | None]]:
+def unit_aims(
+    rows: Rows, batch: TrainBatch, decoder: str, aims_of_spans: Callable[[Sample, WorldPicture], list[Aim | None]]
+) -> list[list[Aim | None]]:
     """Return the aims of each unit; none for an answer whose spans fall into several units, or for other decoders."""
     aims: list[list[Aim | None]] = []
     for (row, turn), same in groupby(batch.units, key=lambda unit: (unit.row, unit.turn)):
         units = list(same)
         picture, samples = rows[row]
-        alone = len(units) == 1 and units[0].decoder == DetectionLink.decoder
-        aims += [aims_of(samples[turn - 1], picture)] if alone else [[] for _ in units]
+        alone = len(units) == 1 and units[0].decoder == decoder
+        aims += [aims_of_spans(samples[turn - 1], picture)] if alone else [[] for _ in units]
     return aims
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from visionllm.data.world import draw_picture
-from visionllm.data.world.judging import edit_done, read_wish, shows
+from visionllm.data.world.judging import edit_done, psnr_outside, read_wish, shows
 from visionllm.data.world.judging.ground import fit_ground, foreground
 from visionllm.data.world.tasks import make_sample
 from visionllm.decoders.base.diffusing import DiffusionDecoder
@@ -19,7 +19,8 @@ from visionllm.training.vae import signed
 from visionllm.types import Options, PictureTruth, Sample
 
 _TRIES = 8
-_EPOCH = 10**7
+_BROAD = frozenset(("draw-several", "draw-count", "draw-relation", "draw-figures", "edit-background"))
+"""Families about more than one small thing, at which nobody looks closely."""
 
 
 class ExpertPainter(nn.Module):
@@ -82,7 +83,8 @@ class PainterObjective:
         close_ups: Whether there are any.
 
     Raises:
-        ValueError: If the mixture names families that make no pictures, or both sorts.
+        ValueError: If the mixture names families that make no pictures, or both sorts, or close-ups are wanted where
+            all of them are about more than one small thing.
     """
 
     def __init__(
@@ -101,8 +103,9 @@ class PainterObjective:
         if sorts not in ({"draw"}, {"edit"}):
             raise ValueError(f"expected families that draw or families that edit, got {', '.join(mixture)}")
         self.decoder = "generation" if sorts == {"draw"} else "editing"
-        self.names, weights = list(mixture), np.array(list(mixture.values()), np.float64)
-        self.weights = weights / weights.sum()
+        self.mixture, self.near = dict(mixture), {n: w for n, w in mixture.items() if n not in _BROAD}
+        if close_ups and not self.near:
+            raise ValueError(f"expected a family about one small thing to look at closely, got {', '.join(mixture)}")
         self.size_hw, self.states, self.pictures, self.pool, self.seed = size_hw, states, pictures, pool, seed
         self.step, self.close_ups = step, close_ups
         self._rows: dict[int, tuple[Tensor, Tensor, Tensor | None]] = {}
@@ -111,20 +114,24 @@ class PainterObjective:
 
     def sample(self, number: int, split: str = "train") -> Sample:
         """Write the sample of a number: one of the families about one studio picture."""
+        return self._sample(number, split, self.mixture)
+
+    def _sample(self, number: int, split: str, mixture: Mapping[str, float]) -> Sample:
         rng = np.random.default_rng([self.seed, number, len(split)])
+        weights = np.array(list(mixture.values()), np.float64)
         first = self.seed * 10**8 + number * _TRIES
         for attempt in range(_TRIES):
             picture = draw_picture(first + attempt, split=split, version=2, theme="studio", size_hw=self.size_hw)
-            for name in rng.choice(self.names, size=4, p=self.weights):
+            for name in rng.choice(list(mixture), size=4, p=weights / weights.sum()):
                 sample = make_sample(picture, str(name), int(rng.integers(2**31)))
                 if sample is not None and brief_of(sample) is not None:
                     return sample
         raise ValueError(f"expected a question in {_TRIES} pictures from {first} on, got none")
 
     def close_up(self, number: int) -> Sample:
-        """Write a sample of which one small part matters, and remember where that is."""
+        """Write the sample of a number from `pool` on: one small part of it matters, whose place is remembered."""
         for attempt in range(_TRIES * _TRIES):
-            sample = self.sample(_EPOCH * (attempt + 1) + number)
+            sample = self._sample(number + attempt * self.pool, "train", self.near)
             focus = focus_of(sample, self.size_hw[0] // 2)
             if focus is not None:
                 most = [side // self.step - self.window for side in self.size_hw]
@@ -146,7 +153,7 @@ class PainterObjective:
             wanted = _pixels(sample, self.decoder)
             given = None
             if self.decoder == "editing":
-                given = torch.from_numpy(np.array(sample.request.pictures[0].convert("RGB")))
+                given = torch.from_numpy(_given(sample))
             codes = brief_codes([brief or ()], self.states)[0]
             self._rows[number] = (codes, torch.from_numpy(wanted), given)
         return self._rows[number]
@@ -185,13 +192,12 @@ class PainterObjective:
     @torch.no_grad()
     def _seen(self, painter: ExpertPainter, batch: PainterBatch) -> tuple[Tensor, Tensor]:
         """Return scaled latents of what is wanted and unscaled ones of what is given; the VAE reads a picture once."""
-        new = [i for i, number in enumerate(batch.numbers.tolist()) if number not in self._latents]
-        if new:
-            vae, index = painter.decoder.vae, torch.tensor(new)
-            latents = encode(vae, batch.wanted[index]).mean * latent_scale(vae)
-            given = None if batch.given is None else encode(vae, batch.given[index]).mean
-            for row, i in enumerate(new):
-                self._latents[int(batch.numbers[i])] = (latents[row], None if given is None else given[row])
+        vae = painter.decoder.vae
+        for i, number in enumerate(batch.numbers.tolist()):
+            if number not in self._latents:  # each by itself: a run that was cut off reads them in other company
+                given = None if batch.given is None else encode(vae, batch.given[i : i + 1]).mean[0]
+                wanted = encode(vae, batch.wanted[i : i + 1]).mean[0] * latent_scale(vae)
+                self._latents[number] = (wanted, given)
         rows = [self._latents[number] for number in batch.numbers.tolist()]
         latents = torch.stack([latent for latent, _ in rows])
         before = [given for _, given in rows if given is not None]
@@ -208,15 +214,23 @@ class PainterObjective:
 
     @torch.no_grad()
     def scores(self, module: nn.Module, pictures: int = 96) -> Mapping[str, float]:
-        """Return, by family, the share of validation prompts whose picture the judge accepts."""
+        """Return, by family, the share of validation prompts whose picture the judge accepts.
+
+        `psnr` is the mean peak signal-to-noise ratio outside edits, in dB.
+        """
         painter = _painter(module)
         tally: dict[str, list[bool]] = {}
+        ratios: list[float] = []
         for first in range(0, pictures, 16):
             samples = [self.sample(first + i, "validation") for i in range(16)]
             for sample, made in zip(samples, self.paint(painter, samples), strict=True):
                 tally.setdefault(sample.family, []).append(self._right(sample, made))
+                truth = sample.truth[self.decoder]
+                if isinstance(truth, PictureTruth) and truth.changed is not None and not truth.changed.all():
+                    ratios.append(psnr_outside(_given(sample), made, truth.changed))
         every = [hit for hits in tally.values() for hit in hits]
-        return {"all": sum(every) / len(every)} | {name: sum(h) / len(h) for name, h in sorted(tally.items())}
+        shares = {"all": sum(every) / len(every)} | {name: sum(h) / len(h) for name, h in sorted(tally.items())}
+        return shares | ({"psnr": sum(ratios) / len(ratios)} if ratios else {})
 
     def paint(self, painter: ExpertPainter, samples: Sequence[Sample], options: Options | None = None) -> np.ndarray:
         """Make the picture of each sample: uint8[M, H, W, 3]."""
@@ -225,8 +239,7 @@ class PainterObjective:
         height, width = (side // decoder.config.factor for side in self.size_hw)
         context = torch.zeros(len(samples), 0, height, width)
         if self.decoder == "editing":
-            given = np.stack([np.asarray(s.request.pictures[0].convert("RGB")) for s in samples])
-            context = encode(decoder.vae, signed(given)).mean
+            context = encode(decoder.vae, signed(np.stack([_given(sample) for sample in samples]))).mean
         made = decoder.paint(states, context, options or Options(), self.size_hw, range(len(samples)))
         return (made * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
@@ -236,8 +249,7 @@ class PainterObjective:
             return False
         if self.decoder == "generation":
             return shows(made, read_wish(truth.caption))
-        before = np.asarray(sample.request.pictures[0].convert("RGB"))
-        return edit_done(made, before, truth.pixels, getattr(truth, "things", None))
+        return edit_done(made, _given(sample), truth.pixels, getattr(truth, "things", None))
 
 
 def focus_of(sample: Sample, most: int) -> tuple[float, float] | None:
@@ -259,6 +271,11 @@ def focus_of(sample: Sample, most: int) -> tuple[float, float] | None:
     if not len(rows) or max(np.ptp(rows), np.ptp(columns)) >= most:
         return None
     return float(rows[0] + rows[-1]) / 2, float(columns[0] + columns[-1]) / 2
+
+
+def _given(sample: Sample) -> np.ndarray:
+    """Return the picture to edit: uint8[H, W, 3]."""
+    return np.array(sample.request.pictures[0].convert("RGB"))
 
 
 def _pixels(sample: Sample, decoder: str) -> np.ndarray:

@@ -18,8 +18,7 @@ from visionllm.data.world.scene import WorldPicture
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.training.picture_cells import anchored, owner_map
-from visionllm.training.readings import TEXT, Readings, codes_of
-from visionllm.training.tower import HEADS, IGNORED
+from visionllm.training.readings import HEADS, IGNORED, TEXT, Readings, codes_of
 
 THING = "thing"
 _FORMS = (" {}", " {}s")

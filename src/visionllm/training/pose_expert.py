@@ -16,10 +16,10 @@ from visionllm.decoders.pose import PoseDecoder
 from visionllm.ops.keypoints import object_keypoint_similarity
 from visionllm.processing.decoder_images import DecoderImageConfig, decoder_batch
 from visionllm.processing.targets import pose_targets
-from visionllm.training.aims import Aim, AimEncoder, aim_codes
+from visionllm.training.aims import Aim, AimEncoder, AskedBatch, aim_codes
 from visionllm.training.pictures import Pictures
 from visionllm.types import Options
-from visionllm.types.tensors import ImageBatch, PoseTargets, Queries
+from visionllm.types.tensors import PoseTargets
 
 _NEAR = 0.2
 
@@ -31,19 +31,6 @@ class ExpertPose(nn.Module):
         super().__init__()
         self.pose = pose
         self.aims = AimEncoder(width, slots)
-
-    def queries(self, batch: "PoseBatch") -> Queries:
-        """Encode the aims of a batch."""
-        units, groups = batch.mask.shape
-        return Queries(
-            states=self.aims(batch.codes, batch.places) * batch.mask[..., None, None],
-            mask=batch.mask,
-            images=batch.images_of,
-            rows=torch.arange(units),
-            turns=torch.ones(units, dtype=torch.int64),
-            positions=torch.arange(groups).expand(units, groups),
-            routes=batch.routes,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +48,9 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PoseBatch:
-    """Pictures, what is asked about them, and the truth."""
+class PoseBatch(AskedBatch):
+    """What is asked, and the truth."""
 
-    images: ImageBatch
-    images_of: Tensor
-    codes: Tensor
-    places: Tensor
-    mask: Tensor
-    routes: tuple[tuple[str, ...], ...]
     targets: list[PoseTargets]
 
 
@@ -133,7 +114,7 @@ class PoseObjective:
     def losses(self, module: nn.Module, batch: PoseBatch) -> dict[str, Tensor]:
         """Return the decoder's losses."""
         expert = _expert(module)
-        return expert.pose.loss(expert.queries(batch), batch.images, batch.targets)
+        return expert.pose.loss(expert.aims.queries(batch), batch.images, batch.targets)
 
     @torch.no_grad()
     def scores(self, module: nn.Module, pictures: int = 160) -> Mapping[str, float]:
@@ -154,7 +135,7 @@ class PoseObjective:
             if not questions:
                 continue
             batch = self._tensors(drawn, questions)
-            found = expert.pose.decode(expert.queries(batch), batch.images, Options(threshold=0.1))
+            found = expert.pose.decode(expert.aims.queries(batch), batch.images, Options(threshold=0.1))
             for question, target, poses in zip(questions, batch.targets, found, strict=True):
                 size = torch.tensor(drawn[question.picture].scene.size_hw[::-1])
                 points = torch.from_numpy(poses.keypoints).float()[..., :2] / size

@@ -1,37 +1,39 @@
 """What a thing of the picture world can be called, attribute by attribute, in each version of the world."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from visionllm.data.world.figures import FIGURES
-from visionllm.data.world.phrases import Phrase
-from visionllm.data.world.scene import COLOURS, KINDS, Scene, WorldSign, WorldThing
+from visionllm.data.world.figures.plans import COATS, skeleton_of
+from visionllm.data.world.phrases import ATTRIBUTES, Phrase
+from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, Scene, WorldSign, WorldThing
 from visionllm.data.world.signs import BOARDS, WORDS
 from visionllm.data.world.staging.stamps import DOMAINS
-from visionllm.training.tower import HEADS, IGNORED
 
 Readings = Mapping[str, tuple[str, ...]]
+IGNORED = -100
 
 
-def _together(*words: Sequence[str]) -> tuple[str, ...]:
+def _together(*words: Iterable[str]) -> tuple[str, ...]:
     """Return all words, each once."""
     return tuple(dict.fromkeys(word for some in words for word in some))
 
 
 SIGN = "sign"
 TEXT = "text"
+THINGS: tuple[str, ...] = _together(KINDS, FIGURES, (SIGN,), *DOMAINS.values())
+"""Kinds of both versions: objects, figures, signs and things of other domains."""
+ALL_COLOURS: tuple[str, ...] = _together(COLOURS, *COATS.values(), BOARDS)
+"""Colours of objects, coats and boards."""
+JOINTS: tuple[str, ...] = _together(*(skeleton_of(kind).names for kind in FIGURES))
+"""Names of all keypoints."""
+SAID: Readings = {**ATTRIBUTES, "colour": ALL_COLOURS, "kind": THINGS}
+"""Attributes that phrases name, with all their words."""
+HEADS: Readings = {"kind": KINDS, "colour": COLOURS, "fill": FILLS, "size": SIZES}
 READINGS: Mapping[int, Readings] = MappingProxyType(
-    {
-        1: HEADS,
-        2: {
-            **HEADS,
-            "kind": _together(KINDS, FIGURES, (SIGN,), *DOMAINS.values()),
-            "colour": _together(COLOURS, BOARDS, ("grey",)),
-            TEXT: WORDS,
-        },
-    }
+    {1: HEADS, 2: {**HEADS, "kind": THINGS, "colour": ALL_COLOURS, TEXT: WORDS}}
 )
 """Words of each attribute; those of version 1 come first in version 2. `text` is what stands on a sign."""
 

@@ -19,9 +19,8 @@ from visionllm.training.guided_attention import LAYER, GuidedAttention, LookTarg
 from visionllm.training.link import LINKS, Link, LinkedModel
 from visionllm.training.picture_words import PictureWords
 from visionllm.training.questions import Questions, Row
-from visionllm.training.readings import READINGS
+from visionllm.training.readings import IGNORED, READINGS
 from visionllm.training.routed import routed_losses
-from visionllm.training.tower import IGNORED
 from visionllm.types import Sample
 
 

@@ -4,7 +4,7 @@ A small encoder learns to recognise by being told, for every cell of its feature
 of the object there and where its box lies. The heads are thrown away afterwards; the encoder is what the recipe keeps.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from string import ascii_lowercase
 from typing import Any
 
@@ -15,21 +15,14 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from visionllm.data.world.scene import COLOURS, FILLS, KINDS, SIZES, WorldPicture, WorldSign, WorldThing
+from visionllm.data.world.scene import WorldPicture, WorldSign, WorldThing
 from visionllm.training.picture_cells import cell_owners, owner_map, squared
 from visionllm.training.pictures import Pictures
-from visionllm.training.vocabulary import ALL_COLOURS, THINGS
+from visionllm.training.readings import HEADS, IGNORED, READINGS, TEXT, Readings, codes_of
 
-HEADS: Mapping[str, tuple[str, ...]] = {"kind": KINDS, "colour": COLOURS, "fill": FILLS, "size": SIZES}
-WIDE_HEADS: Mapping[str, tuple[str, ...]] = {
-    "kind": THINGS,
-    "colour": ALL_COLOURS,
-    "fill": FILLS,
-    "size": SIZES,
-    "letter": tuple(ascii_lowercase),
-}
+_OF_THINGS = {name: words for name, words in READINGS[2].items() if name != TEXT}
+WIDE_HEADS: Readings = {**_OF_THINGS, "letter": tuple(ascii_lowercase)}
 """What is read of pictures of version 2; cells of signs read the letter that stands there."""
-IGNORED = -100
 
 
 class DenseTower(nn.Module):
@@ -67,13 +60,14 @@ def dense_targets(
     distances from the cell's centre as shares of the side) count only on cells of a thing that has them; ignored cells
     are −100, or NaN in `box`.
     """
-    things, heads = picture.scene.things, WIDE_HEADS if wide else HEADS
+    things, readings = picture.scene.things, _OF_THINGS if wide else HEADS
     height, width = picture.scene.size_hw
     owners = owner_map(picture, side)
     longer = max(height, width)
     shift = np.array([(longer - width) // 2, (longer - height) // 2] * 2)
     boxes = np.array([(np.array(o.box) + shift) / longer for o in things], np.float32).reshape(-1, 4)
-    codes = {name: np.array([_code(o, name, words) for o in things], np.int64) for name, words in heads.items()}
+    told = codes_of(picture.scene, readings)
+    codes = {name: np.array([code[name] for code in told], np.int64) for name in readings}
     letters = [
         (letter.lower(), (x + shift[0]) / longer * side, (y + shift[1]) / longer * side)
         for sign in (picture.scene.signs if wide else ())
@@ -99,12 +93,6 @@ def dense_targets(
             target["letter"] = _letter_cells(letters, owners, things, stride)
         targets.append(target)
     return targets
-
-
-def _code(thing: WorldThing, name: str, words: tuple[str, ...]) -> int:
-    """Return the place of a thing's word for an attribute; what it lacks is ignored."""
-    said = getattr(thing, name, "")
-    return words.index(said) if said else IGNORED
 
 
 def _letter_cells(
