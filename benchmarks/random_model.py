@@ -1,6 +1,5 @@
 """Models of random weights: one with the shape of the published one, and one with the sizes of the embedded one."""
 
-from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -11,8 +10,7 @@ from visionllm.config import VisionLLMConfig
 from visionllm.data.world import COLOURS, KINDS, SIZES
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing import ProcessorConfig, VisionImageConfig, VisionLLMProcessor, train_tokenizer
-from visionllm.processing.configuration import ROUTES as EVERY_ROUTE
-from visionllm.recipes.tiny import DETECTION, MEAN, ROUTES, STD, TABLES, model_config, processor_config
+from visionllm.recipes.tiny import DETECTION, ROUTES, TABLES, model_config, processor_config
 
 SIDE, PATCH = 192, 8
 IMAGE_TOKENS = (SIDE // PATCH) ** 2
@@ -35,50 +33,6 @@ TEXT = {
 }
 
 
-_NO_MASKS = ("mask_width", "mask_points", "mask_oversample", "mask_importance", "token_loss_weight")
-POSE = {name: value for name, value in DETECTION.items() if name not in _NO_MASKS} | {
-    "backbone": DETECTION["backbone"] | {"out_features": ["stage2", "stage3"]},
-    "box_layers": 1,
-    "poses": 6,
-    "keypoints": 36,
-    "keypoint_scores": "learned",
-}
-GENERATION: dict[str, Any] = {
-    "unet": {
-        "sample_size": 24,
-        "in_channels": 4,
-        "cross_attention_dim": 64,
-        "block_out_channels": [48, 80],
-        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
-        "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"],
-        "layers_per_block": 1,
-        "norm_num_groups": 8,
-        "attention_head_dim": 4,
-    },
-    "vae": {
-        "sample_size": 96,
-        "latent_channels": 4,
-        "block_out_channels": [16, 32, 64],
-        "down_block_types": ["DownEncoderBlock2D"] * 3,
-        "up_block_types": ["UpDecoderBlock2D"] * 3,
-        "layers_per_block": 1,
-        "norm_num_groups": 8,
-        "mid_block_add_attention": False,
-    },
-    "text": None,
-    "tokens": 8,
-    "heads": 4,
-    "ffn": 128,
-    "scheduler": "DDIMScheduler",
-    "picture_hw": (96, 96),
-    "steps": 16,
-    "guidance": 2.0,
-}
-EDITING = GENERATION | {"unet": GENERATION["unet"] | {"in_channels": 8}, "pixel_mean": MEAN, "pixel_std": STD}
-STAND_INS = {"pose": POSE, "generation": GENERATION, "editing": EDITING}
-"""Sizes of decoders that the embedded model is to have, as long as its recipe says nothing about them."""
-
-
 def small_tokenizer() -> Any:
     """Return a tokenizer that knows the words of the world."""
     words = [" ".join(words) for words in product(SIZES, COLOURS, KINDS)]
@@ -94,21 +48,11 @@ def model_with(*decoders: str) -> tuple[VisionLLM, str]:
 
 
 def random_embedded() -> VisionLLM:
-    """Return a model of the embedded one's sizes with every decoder."""
-    given = processor_config()
-    shapes = replace(given, routes=EVERY_ROUTE, tables={"det": 4, "pose": 4, "gen": 8, "edit": 8} | dict(given.tables))
-    processor = VisionLLMProcessor(shapes, small_tokenizer())
-    plain = model_config(processor).to_dict()
-    vocabulary = processor.vocabulary
-    plain |= {
-        "routes": EVERY_ROUTE,
-        "tables": vocabulary.tables,
-        "token_ids": plain["token_ids"] | {route.token: vocabulary.token_id(route.token) for route in EVERY_ROUTE},
-        "decoders": STAND_INS | plain["decoders"],
-    }
+    """Return a model of the sizes of the recipe, with every decoder."""
+    processor = VisionLLMProcessor(processor_config(), small_tokenizer())
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return VisionLLM(VisionLLMForConditionalGeneration(VisionLLMConfig(**plain)).eval(), processor)
+        return VisionLLM(VisionLLMForConditionalGeneration(model_config(processor)).eval(), processor)
 
 
 def random_model() -> VisionLLM:

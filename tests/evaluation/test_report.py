@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -51,6 +52,14 @@ def test_flat_scores_leave_out_what_is_undefined():
 def test_a_score_that_is_not_there_is_none():
     assert report().value("talk", "charm") is None
     assert report().value("poetry", "exact") is None
+
+
+def test_columns_in_which_nothing_stands_are_left_out():
+    text = drawn(score_table(replace(report(), scores={"draw": {"kind_and_colour_free": Score(value=0.4)}})))
+    assert "free" in text
+    assert "0.40" in text
+    assert "known classes" not in text
+    assert "commonest answer" not in text
 
 
 def test_one_report_is_written_as_it_is(tmp_path):

@@ -181,3 +181,10 @@ def test_a_picture_goes_through_the_vae_at_the_size_that_the_decoder_makes(predi
     assert predictor.decoders == ("detection",)
     with pytest.raises(ValueError, match="expected a model that makes pictures, got one without a decoder for them"):
         predictor.reconstruct(picture())
+
+
+def test_a_loaded_model_sends_its_first_picture_through_the_vae(tmp_path):
+    loaded = VisionLLM.load(save_small(tmp_path / "full", full=True), device="cpu")
+    at_once = loaded.reconstruct(picture())
+    loaded.generate("a star")
+    assert np.array_equal(np.asarray(at_once), np.asarray(loaded.reconstruct(picture())))

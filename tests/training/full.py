@@ -21,9 +21,7 @@ def full_processor() -> VisionLLMProcessor:
 
 def full_module(processor: VisionLLMProcessor) -> LinkedModel:
     """Return a random model with every decoder, and an expert's aims."""
-    model = small_model(processor)
-    model.language_model.set_attn_implementation("eager")
-    return LinkedModel(model, {"detection": AimEncoder(32, 4)})
+    return LinkedModel(small_model(processor), {"detection": AimEncoder(32, 4)})
 
 
 def routed_rows(*families: str, count: int = 2) -> list[tuple[WorldPicture, Sequence[Sample]]]:

@@ -101,12 +101,21 @@ def test_the_states_of_its_tokens_are_read():
 
 
 def test_the_guided_layer_is_watched_only_inside(run):
-    model = run.module(run.recipe.stage("language")).model
-    ids = torch.tensor([[1, 2, 3]])
+    model = run.module(run.recipe.stage("language")).model.eval()
+    ids, turns = torch.tensor([[1, 2, 3]]), torch.tensor([[0, 1, 2]])
     with watched(model.language_model) as seen, watched(model.language_model, -1) as last:
-        model(ids)
-    model(ids)
+        read = model(ids, turn_ids=turns, packed=True)
+    again = model(ids, turn_ids=turns, packed=True)
     ((weights, states),) = seen
     assert torch.equal(last[0][1], states)  # it is the last of three
     assert weights.shape == (1, 2, 3, 3)
+    assert weights[0, :, 2, 1].abs().max() == 0  # the turns don't see each other
+    assert torch.allclose(weights.sum(-1), torch.ones(()))
     assert states.shape == (1, 3, 32)
+    assert torch.allclose(read.logits, again.logits, atol=1e-5)  # all kinds of attention are alike
+
+
+def test_only_packed_rows_are_watched(run):
+    model = run.module(run.recipe.stage("language")).model
+    with watched(model.language_model), pytest.raises(ValueError, match="expected packed rows"):
+        model(torch.tensor([[1, 2, 3]]))

@@ -14,7 +14,7 @@ from tests.training.full import full_module, full_processor
 from visionllm.processing import VisionLLMProcessor
 from visionllm.recipes.tiny_stages import LANGUAGE
 from visionllm.training.link import LinkedModel
-from visionllm.training.tasks import TaskObjective
+from visionllm.training.tasks import TaskObjective, of_one_length
 
 MIXTURE = {"count": 1, "known-classes": 2, "segment-several": 1, "refer-attribute": 1, "chat": 1}
 
@@ -34,10 +34,19 @@ def test_batches_depend_on_their_step_alone(joined):
         assert len(part.links[0]["codes"]) == len(part.batch.units)
 
 
-def test_shorter_and_longer_rows_stand_apart(run):
-    shorter, longer = run.objective(replace(run.recipe.stage("chat"), pictures=6)).batch(0)
-    assert shorter.batch.inputs.attention_mask.sum(1).max() <= longer.batch.inputs.attention_mask.sum(1).max()
-    assert shorter.batch.inputs.input_ids.shape[1] % 32 == 0
+def test_rows_of_one_length_stand_together(run):
+    objective = run.objective(replace(run.recipe.stage("chat"), pictures=6))
+    rows = objective.questions.rows(0)
+    parts = of_one_length(rows)
+    assert len(parts) > 1
+    assert sorted(map(id, rows)) == sorted(id(row) for part in parts for row in part)
+    batch = objective.batch(0)
+    lengths = [part.batch.inputs.attention_mask.sum(1) for part in batch]
+    means = [length.float().mean() for length in lengths]
+    assert means == sorted(means)
+    assert sum(part.share for part in batch) == pytest.approx(1)
+    assert [len(length) / len(rows) for length in lengths] == pytest.approx([part.share for part in batch])
+    assert all(part.batch.inputs.input_ids.shape[1] % 32 == 0 for part in batch)
 
 
 def test_the_language_stage_is_told_what_tokens_show_and_where_to_look(run):
@@ -116,11 +125,11 @@ def test_mixtures_of_version_one_learn_what_they_learned_before_there_was_anothe
     shown = [part.shown[n] for part in parts for n in ("kind", "colour", "fill", "size", "thing")]
     found = [part.links[0] for part in parts]
     aims = [tensor for aim in found for tensor in (aim["codes"][..., 1:].contiguous(), aim["places"], aim["aimed"])]
-    assert digest(*(part.batch.inputs.input_ids for part in parts)) == "c208ef14a4f3"
-    assert digest(*aims) == "f00fe34f1486"
-    assert digest(*shown) == "e18c2a1d3209"
-    assert digest(*looks["phrases"]) == "9571303f5fe4"
-    assert digest(*looks["answers"]) == "c4aab8973d60"
+    assert digest(*(part.batch.inputs.input_ids for part in parts)) == "f5aa62f5756d"
+    assert digest(*aims) == "e08af3f167e6"
+    assert digest(*shown) == "9906aabe96b4"
+    assert digest(*looks["phrases"]) == "042b7e705888"
+    assert digest(*looks["answers"]) == "e7c270bfb258"
     assert digest(*(t for _, ids, places in objective.words.tables for t in (ids, places))) == "852fcbcbdeaf"
 
 

@@ -1,7 +1,5 @@
 """Two models on the same questions: how their scores differ, with paired confidence intervals."""
 
-import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,7 @@ import numpy as np
 from rich.table import Table
 
 from visionllm.evaluation.intervals import Score
-from visionllm.evaluation.report import Report
+from visionllm.evaluation.report import Report, write_plain
 from visionllm.evaluation.targets import WANTED
 
 # Shown although nobody has set a bound for it.
@@ -68,12 +66,7 @@ class Comparison:
         Raises:
             OSError: If the folder is not there or may not be written.
         """
-        half = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            half.write_text(json.dumps(self.to_dict(), indent=2, allow_nan=False) + "\n")
-            half.replace(path)
-        finally:
-            half.unlink(missing_ok=True)
+        write_plain(self.to_dict(), path)
 
     def table(self) -> Table:
         """Return the scores that have a bound and what stands beside them, with their differences, as a table."""

@@ -97,6 +97,15 @@ def write_json(reports: Sequence[Report], path: Path) -> None:
         plain = reports[0].to_dict()
     else:
         plain = {"splits": {r.split: r.to_dict() for r in reports}, "relative": relative_to_test(reports)}
+    write_plain(plain, path)
+
+
+def write_plain(plain: Mapping[str, Any], path: Path) -> None:
+    """Write plain data as JSON; never half a file.
+
+    Raises:
+        OSError: If the folder is not there or may not be written.
+    """
     text = json.dumps(plain, indent=2, allow_nan=False) + "\n"
     half = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -107,27 +116,35 @@ def write_json(reports: Sequence[Report], path: Path) -> None:
 
 
 def score_table(report: Report) -> Table:
-    """Return all scores as a table: both modes side by side, with intervals, and what must be reached."""
+    """Return all scores as a table: both modes side by side, with intervals, and what must be reached.
+
+    Columns in which nothing stands are left out.
+    """
     how = f"seed {report.seed}, {report.pictures} pictures a family, {report.seconds:.0f} s, {report.library}"
     skipped = [f"{group} was skipped: {why}." for group, why in report.skipped.items()]
     table = Table(title=f"{report.split}, {how}", caption="\n".join(skipped) or None)
-    for name in ("family", "score"):
-        table.add_column(name, no_wrap=True)
-    for name in ("known classes", "free", "commonest answer", "wanted"):
-        table.add_column(name, justify="right", no_wrap=True)
-    for family, scores in report.scores.items():
-        rows = _rows(scores)
-        for row, (name, modes) in enumerate(rows.items()):
-            target = next((t for t in WANTED if (t.family, t.score) == (family, name)), None)
-            table.add_row(
-                "" if row else family,
-                name,
-                *(_cell(modes.get(mode), target) for mode in MODES),
-                _number(scores["majority"].value) if name == "exact" and "majority" in scores else "",
-                str(target or ""),
-                end_section=row == len(rows) - 1,
-            )
+    groups = {family: _cells(family, scores) for family, scores in report.scores.items()}
+    shown = [bool(any(column)) for column in zip(*(row for rows in groups.values() for row in rows), strict=True)]
+    names = ("family", "score", "known classes", "free", "commonest answer", "wanted")
+    for name, is_shown, justify in zip(names, shown, ("left",) * 2 + ("right",) * 4, strict=False):
+        if is_shown:
+            table.add_column(name, justify=justify, no_wrap=True)
+    for rows in groups.values():
+        for number, row in enumerate(rows):
+            cells = [cell for cell, is_shown in zip(row, shown, strict=True) if is_shown]
+            table.add_row(*cells, end_section=number == len(rows) - 1)
     return table
+
+
+def _cells(family: str, scores: Mapping[str, Score]) -> list[list[str]]:
+    """Return the rows of a family; its name stands in the first."""
+    rows = []
+    for name, modes in _rows(scores).items():
+        target = next((t for t in WANTED if (t.family, t.score) == (family, name)), None)
+        commonest = _number(scores["majority"].value) if name == "exact" and "majority" in scores else ""
+        cells = [_cell(modes.get(mode), target) for mode in MODES]
+        rows.append(["" if rows else family, name, *cells, commonest, str(target or "")])
+    return rows
 
 
 def relative_table(reports: Sequence[Report]) -> Table:

@@ -48,14 +48,14 @@ DOMAINS = {
 MAPS = {"segment-semantic": 0.7, "segment-salient": 0.5, "segment-camouflaged": 0.6}
 READ = {"read-sign": 1.2, "read-marked": 0.8, "read-all": 0.8, "find-sign": 0.7}
 POSE = {
-    "pose-person": 0.8,
-    "pose-dog": 0.3,
-    "pose-horse": 0.3,
-    "pose-bird": 0.3,
-    "pose-several": 0.7,
+    "pose-person": 0.4,
+    "pose-dog": 0.15,
+    "pose-horse": 0.15,
+    "pose-bird": 0.15,
+    "pose-several": 0.25,
     "pose-some": 1,
     "pose-nothing": 0.3,
-    "known-poses": 0.8,
+    "known-poses": 0.15,
 }
 EXAMPLES = {"example-name": 0.8, "example-describe": 0.5, "example-count": 0.4, "example-mark": 0.7}
 DRAW = {"draw-one": 1, "draw-several": 1.5, "draw-count": 1, "draw-relation": 1.2, "draw-figures": 1}
@@ -112,7 +112,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="joined", objective="tasks", decoders=("detection",),
-        seed=4, steps=540, pictures=16, questions=6, units=16, link_weight=1.0,
+        seed=4, steps=540, pictures=16, questions=6, units=32, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "experts.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 4e-4, "*": 8e-4,
@@ -124,7 +124,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="together", objective="tasks", decoders=("detection",),
-        seed=6, steps=380, pictures=16, questions=6, units=12, link_weight=1.0,
+        seed=6, steps=380, pictures=16, questions=6, units=24, link_weight=1.0,
         mixture=TALK | REGION | ROUTED | KNOWN,
         rates=_NO_PICTURE_TOWER | {
             "experts.*": 0.0, "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "*": 8e-4,
@@ -142,7 +142,7 @@ STAGES: tuple[Stage, ...] = (
     ),
     Stage(
         name="decoders", objective="tasks", decoders=("detection",),
-        seed=9, steps=800, pictures=12, questions=4, units=16, precision="bf16",
+        seed=9, steps=800, pictures=12, questions=4, units=32, precision="bf16",
         mixture=POINTED | {"known-classes": 1.5},
         rates={
             "model.decoders.detection.pyramid.backbone.*": 0.0, "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
@@ -200,13 +200,13 @@ STAGES: tuple[Stage, ...] = (
         start={"decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs"},
     ),
     Stage(
-        name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=4000, pictures=16, questions=8,
+        name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=2400, pictures=16, questions=8,
         link_weight=1.0, words_weight=0.5, precision="bf16", mixture=LANGUAGE | SECOND,
-        rates=_NO_PICTURE_TOWER | {
-            "experts.*": 0.0, "model.decoders.generation.mapper.*": 1.2e-3, "model.decoders.editing.mapper.*": 1.2e-3,
-            "model.decoders.*": 0.0, "*": 1.2e-3,
+        rates={
+            "experts.*": 0.0, "model.vision_encoder.*": 3e-4, "model.decoders.generation.mapper.*": 1.2e-3,
+            "model.decoders.editing.mapper.*": 1.2e-3, "model.decoders.*": 0.0, "*": 1.2e-3,
         },
-        ema=0.998, warmup=0.02, floor=0.02,
+        ema=0.998, warmup=0.02, floor=0.05,
         start={
             "model": "decoders:model", "model.vision_encoder": "letter-tower:encoder",
             "model.decoders.pose": "pose-expert:pose",
@@ -216,7 +216,7 @@ STAGES: tuple[Stage, ...] = (
         },
     ),
     Stage(
-        name="wide-decoders", objective="tasks", decoders=EVERY, seed=7, steps=800, pictures=12, questions=4, units=12,
+        name="wide-decoders", objective="tasks", decoders=EVERY, seed=7, steps=800, pictures=12, questions=4, units=24,
         precision="bf16", mixture=POINTED | {"known-classes": 1.5} | SECOND,
         rates={
             "model.decoders.*.pyramid.backbone.*": 0.0, "model.decoders.*.unet.*": 0.0, "model.decoders.*.vae.*": 0.0,

@@ -132,10 +132,7 @@ def _expert_of(decoder: str, config: VisionLLMConfig) -> nn.Module:
 def _linked(stage: Stage, config: VisionLLMConfig) -> nn.Module:
     experts = {name: _expert_of(name, config) for name in stage.decoders} if stage.link_weight else {}
     config.decoders = {name: config.decoders[name] for name in stage.decoders}
-    model = VisionLLMForConditionalGeneration(config)
-    if stage.words_weight:
-        model.language_model.set_attn_implementation("eager")  # the others don't tell where they look
-    return LinkedModel(model, experts)
+    return LinkedModel(VisionLLMForConditionalGeneration(config), experts)
 
 
 def _tower_objective(stage: Stage, setting: Setting) -> Objective:

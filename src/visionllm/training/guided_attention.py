@@ -10,6 +10,7 @@ its training is helped.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -192,13 +193,22 @@ class LookTargets:
 def watched(language_model: PreTrainedModel, number: int = LAYER) -> Iterator[list[tuple[Tensor, Tensor]]]:
     """Collect what layer `number` does while the model reads.
 
-    That is its attention weights float[B, heads, T, T] and its result float[B, T, D]. The model must use eager
-    attention; other kinds don't tell their weights.
+    That is its attention weights float[B, heads, T, T] and its result float[B, T, D]. This layer attends eagerly
+    meanwhile, as other kinds of attention don't tell their weights; all rows must be packed, because masks of padding
+    are not alike for all kinds.
+
+    Raises:
+        ValueError: While reading, if rows are not packed.
     """
     seen: list[tuple[Tensor, Tensor]] = []
     weights: list[Tensor] = []
     layers = language_model.base_model.get_submodule("layers")
     layer = layers.get_submodule(str(number % len(list(layers.children()))))
+
+    def check(_module: nn.Module, _given: object, options: Mapping[str, object]) -> None:
+        mask = options.get("attention_mask")
+        if not isinstance(mask, Tensor) or mask.ndim != 4:
+            raise ValueError("expected packed rows where a layer is watched")
 
     def keep_weights(_module: nn.Module, _given: object, output: tuple[Tensor, Tensor]) -> None:
         weights.append(output[1])
@@ -207,9 +217,17 @@ def watched(language_model: PreTrainedModel, number: int = LAYER) -> Iterator[li
         seen.append((weights.pop(), output))
 
     attention = layer.get_submodule("self_attn")
-    handles = [attention.register_forward_hook(keep_weights), layer.register_forward_hook(keep_states)]
+    handles = [
+        attention.register_forward_pre_hook(check, with_kwargs=True),
+        attention.register_forward_hook(keep_weights),
+        layer.register_forward_hook(keep_states),
+    ]
+    usual = attention.config
+    attention.config = copy(usual)
+    attention.config._attn_implementation = "eager"
     try:
         yield seen
     finally:
+        attention.config = usual
         for handle in handles:
             handle.remove()

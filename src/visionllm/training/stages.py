@@ -25,7 +25,7 @@ class Stage:
         pool: Number of different pictures that a painter learns from.
         close_ups: A painter looks at close-ups in every other step.
         questions: Questions packed with each picture.
-        units: At most so many units of each half of a batch teach the detector; 0 leaves it out.
+        units: At most about so many units a batch teach each decoder; 0 leaves them out.
         link_weight: Weight of the loss that draws slot states towards what an expert detector was asked with.
         words_weight: Weight of the losses that tell picture tokens what they show and phrases where to look; 0 leaves
             them out.

@@ -1,5 +1,6 @@
 """Questions about drawn pictures: the objective of every stage that the language model takes part in."""
 
+import math
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from visionllm.training.picture_words import PictureWords
 from visionllm.training.questions import Questions, Row
 from visionllm.training.readings import IGNORED, READINGS
 from visionllm.training.routed import routed_losses
-from visionllm.types import Sample
+from visionllm.types import Routed, Sample
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,6 +31,7 @@ class TaskBatch:
 
     Attributes:
         batch: For the model.
+        share: Of the rows of the step, which its losses weigh.
         links: What each link should draw slot states towards, in the order of the objective's links; see `Link`.
         shown: int[P, n] for each reading of picture tokens; see `PictureWords`.
         phrases: Where phrases should look; see `GuidedAttention`.
@@ -37,6 +39,7 @@ class TaskBatch:
     """
 
     batch: TrainBatch
+    share: float
     links: tuple[Mapping[str, Tensor], ...]
     shown: Mapping[str, Tensor]
     phrases: LookTargets
@@ -45,6 +48,7 @@ class TaskBatch:
 
 _FAR = 10**6
 _LENGTHS = 32
+_PICTURE, _ROUTED = 66, 5  # tokens of a picture, and of a routing token with its slots, about
 _GUIDED = (("looks", "meant"), ("answer_looks", "answer_meant"))
 
 
@@ -56,7 +60,7 @@ class TaskObjective:
         mixture: Relative weight of each task family, of either version of the world; see `Questions`.
         pictures: Pictures a batch.
         questions: Questions packed with each picture.
-        units: At most so many units of each decoder and half of a batch are decoded and teach it; 0 trains no decoder.
+        units: At most about so many units of each decoder are decoded and teach it; 0 trains no decoder.
         link_weight: Weight of the losses that draw slot states towards what experts learned; see `Link`.
         words_weight: Weight of the losses that tell picture tokens what they show (`PictureWords`) and phrases where to
             look (`GuidedAttention`); 0 leaves them out.
@@ -93,17 +97,17 @@ class TaskObjective:
         self.picture_id = processor.vocabulary.token_id(IMAGE_TOKEN)
 
     def batch(self, index: int) -> list[TaskBatch]:
-        """Make the batch of step `index`: its shorter and its longer rows apart, which saves padding."""
-        rows = sorted(self.questions.rows(index), key=_length)
-        middle = len(rows) // 2
-        return [self._tensors(part) for part in (rows[:middle], rows[middle:]) if part]
+        """Make the batch of step `index`: rows of about one length together, which saves padding."""
+        rows = self.questions.rows(index)
+        return [self._tensors(part, len(part) / len(rows)) for part in of_one_length(rows)]
 
-    def _tensors(self, rows: Sequence[Row]) -> TaskBatch:
+    def _tensors(self, rows: Sequence[Row], share: float) -> TaskBatch:
         batch = self.processor.train_batch([samples for _, samples in rows], multiple=_LENGTHS)
         guided = [picture if self.words_weight and _shows_alone(samples) else None for picture, samples in rows]
         asked = [samples for _, samples in rows]
         return TaskBatch(
             batch=batch,
+            share=share,
             links=tuple(link.targets(rows, batch) for link in self.links),
             shown=self._shown(rows) if self.words_weight else {},
             phrases=self.guide.targets(batch.inputs.input_ids, self.picture_id, guided).tensors(),
@@ -125,9 +129,9 @@ class TaskObjective:
         """Return the losses of picture words, text, links and decoders, as far as they are wanted."""
         if not isinstance(module, LinkedModel):
             raise TypeError(f"expected a LinkedModel, got {type(module).__name__}")
-        terms = [self._losses(module, part) for part in batch]
+        terms = [{n: part.share * v for n, v in self._losses(module, part).items()} for part in batch]
         return {
-            name: torch.stack([t[name] for t in terms if name in t]).sum() / len(terms)
+            name: torch.stack([t[name] for t in terms if name in t]).sum()
             for name in dict.fromkeys(name for t in terms for name in t)
         }
 
@@ -150,8 +154,9 @@ class TaskObjective:
         if not self.link_weight and not self.units:
             return losses
         links = list(zip(self.links, batch.links, strict=True))
+        units = math.ceil(self.units * batch.share)
         return losses | routed_losses(
-            module, read.last_hidden_state, batch.batch, links=links, link_weight=self.link_weight, units=self.units
+            module, read.last_hidden_state, batch.batch, links=links, link_weight=self.link_weight, units=units
         )
 
     @torch.no_grad()
@@ -170,11 +175,24 @@ class TaskObjective:
         return {family: hits / total for family, (hits, total) in sorted(right.items())}
 
 
-def _length(row: Row) -> int:
-    """Return about how long a row will be."""
+def of_one_length(rows: Sequence[Row]) -> list[list[Row]]:
+    """Return all rows in parts, shorter ones first; in a part none is much more than half as long again as another."""
+    parts: list[list[Row]] = []
+    shortest = 0.0
+    for length, row in sorted(((_length(row), row) for row in rows), key=lambda pair: pair[0]):
+        if not parts or length > 1.5 * shortest + 2 * _LENGTHS:
+            parts.append([])
+            shortest = length
+        parts[-1].append(row)
+    return parts
+
+
+def _length(row: Row) -> float:
+    """Return about how many tokens a row will have."""
     _, samples = row
-    seen = 300 * len(samples[0].request.pictures)
-    return seen + sum(len(m.text) for s in samples for m in (*s.request.messages, s.answer))
+    messages = [m for s in samples for m in (*s.request.messages, s.answer)]
+    routed = sum(isinstance(part, Routed) for m in messages for part in m.parts)
+    return _PICTURE * len(samples[0].request.pictures) + _ROUTED * routed + sum(len(m.text) for m in messages) / 4
 
 
 def _shows_alone(samples: Sequence[Sample]) -> bool:

@@ -339,6 +339,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         Raises:
             ValueError: If the VAE cannot take the size.
         """
+        self.wake()
         self.config.check_picture((pictures.shape[2], pictures.shape[3]))
         latents = encode(self.vae, (2 * pictures - 1).to(self.device, self.dtype)).mean
         return (decode(self.vae, latents).float() / 2 + 0.5).clamp(0, 1)
