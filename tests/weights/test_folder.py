@@ -15,6 +15,7 @@ from visionllm.decoders import GenerationDecoder
 from visionllm.decoders.base.example import tiny_diffusion
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.weights import folder, load_model, save_model
+from visionllm.weights.shards import SINGLE
 
 NORM = "language_model.model.norm.weight"
 
@@ -38,14 +39,14 @@ def saved(model: VisionLLMForConditionalGeneration, tmp_path: Path) -> Path:
 
 
 def test_whoever_may_read_the_configuration_may_read_the_weights(saved: Path):
-    assert (saved / folder.SINGLE).stat().st_mode == (saved / folder.CONFIG).stat().st_mode
+    assert (saved / SINGLE).stat().st_mode == (saved / folder.CONFIG).stat().st_mode
 
 
 def rewrite(saved: Path, change: Callable[[dict[str, Tensor]], Any]) -> None:
     """Change the weights and make the manifest agree with them."""
-    tensors = load_file(saved / folder.SINGLE)
+    tensors = load_file(saved / SINGLE)
     change(tensors)
-    save_file(tensors, saved / folder.SINGLE, metadata={"format": "pt"})
+    save_file(tensors, saved / SINGLE, metadata={"format": "pt"})
     (saved / folder.MANIFEST).unlink()
     folder._write_manifest(saved)
 
@@ -260,7 +261,7 @@ def test_networks_of_diffusers_wait_with_all_their_weights(
             generation(back).wake()
     assert not generation(back).awake
     state = painter.state_dict()
-    for name, tensor in load_file(tmp_path / "again" / folder.SINGLE).items():
+    for name, tensor in load_file(tmp_path / "again" / SINGLE).items():
         assert torch.equal(tensor, state[name].bfloat16().float()), name
     generation(back).wake()
     assert set(back.state_dict()) == set(state)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -222,9 +223,10 @@ def watched(language_model: PreTrainedModel, number: int = LAYER) -> Iterator[li
         attention.register_forward_hook(keep_weights),
         layer.register_forward_hook(keep_states),
     ]
-    usual = attention.config
-    attention.config = copy(usual)
-    attention.config._attn_implementation = "eager"
+    usual: Any = attention.config
+    eager = copy(usual)
+    eager._attn_implementation = "eager"
+    attention.config = eager
     try:
         yield seen
     finally:

@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 from transformers.utils import logging
 
 from visionllm.config import VisionLLMConfig
 from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.weights.shards import Planned, index_of, into_shards, shard_names, write_shard
 
-CONFIG, MANIFEST, INDEX, SINGLE = "config.json", "manifest.json", "model.safetensors.index.json", "model.safetensors"
+CONFIG, MANIFEST, INDEX = "config.json", "manifest.json", "model.safetensors.index.json"
 FORMAT = 1
 
 
@@ -65,8 +65,6 @@ def save_model(
         settings["dtype"] = str(dtype or model.dtype).removeprefix("torch.")
         (building / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         _write_shards(tensors, building, shard_bytes)
-        for weights in building.glob("*.safetensors"):
-            shutil.copymode(building / CONFIG, weights)  # safetensors writes files that only their owner may read
         if processor is not None:
             processor.save_pretrained(str(building))
         _write_manifest(building)
@@ -196,24 +194,11 @@ def _stored(model: VisionLLMForConditionalGeneration, dtype: torch.dtype | None)
 
 
 def _write_shards(tensors: Mapping[str, Tensor], folder: Path, shard_bytes: int) -> None:
-    shards: list[dict[str, Tensor]] = [{}]
-    size = 0
-    for name, tensor in tensors.items():
-        if shards[-1] and size + tensor.nbytes > shard_bytes:
-            shards.append({})
-            size = 0
-        shards[-1][name] = tensor
-        size += tensor.nbytes
-    if len(shards) == 1:
-        save_file(shards[0], folder / SINGLE, metadata={"format": "pt"})
-        return
-    places: dict[str, str] = {}
-    for number, shard in enumerate(shards, 1):
-        file = f"model-{number:05d}-of-{len(shards):05d}.safetensors"
-        save_file(shard, folder / file, metadata={"format": "pt"})
-        places |= dict.fromkeys(shard, file)
-    index = {"metadata": {"total_size": sum(t.nbytes for t in tensors.values())}, "weight_map": places}
-    (folder / INDEX).write_text(json.dumps(index, indent=2) + "\n", encoding="utf-8")
+    shards = into_shards({n: Planned(shape=tuple(t.shape), dtype=t.dtype) for n, t in tensors.items()}, shard_bytes)
+    for file, shard in zip(shard_names(len(shards)), shards, strict=True):
+        write_shard(folder / file, shard, tensors.__getitem__)
+    if len(shards) > 1:
+        (folder / INDEX).write_text(index_of(shards), encoding="utf-8")
 
 
 def _write_manifest(folder: Path) -> None:
