@@ -48,7 +48,7 @@ def rewrite(saved: Path, change: Callable[[dict[str, Tensor]], Any]) -> None:
     change(tensors)
     save_file(tensors, saved / SINGLE, metadata={"format": "pt"})
     (saved / folder.MANIFEST).unlink()
-    folder._write_manifest(saved)
+    folder.write_manifest(saved)
 
 
 def test_a_model_comes_back_bit_for_bit(model: VisionLLMForConditionalGeneration, saved: Path):
@@ -196,7 +196,7 @@ def test_a_shard_cut_short_is_noticed(saved: Path):
 def test_a_file_that_is_no_safetensors_is_refused(saved: Path):
     (saved / "model.safetensors").write_bytes(b"\x80\x04 a pickle")
     (saved / "manifest.json").unlink()
-    folder._write_manifest(saved)
+    folder.write_manifest(saved)
     with pytest.raises(ValueError, match=r"expected .*model\.safetensors to be a safetensors file"):
         load_model(saved)
 
@@ -230,7 +230,7 @@ def test_a_configuration_that_chooses_code_is_refused(saved: Path):
     file = saved / "config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"auto_map": {"AutoModel": "evil.Model"}}))
     (saved / "manifest.json").unlink()
-    folder._write_manifest(saved)
+    folder.write_manifest(saved)
     with pytest.raises(ValueError, match=r"no key that chooses code in a configuration, got config\.auto_map"):
         load_model(saved)
 

@@ -67,8 +67,8 @@ def save_model(
         _write_shards(tensors, building, shard_bytes)
         if processor is not None:
             processor.save_pretrained(str(building))
-        _write_manifest(building)
-        _publish(building, path)
+        write_manifest(building)
+        publish(building, path)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
@@ -131,7 +131,7 @@ def check_files(path: Path) -> None:
         file = path / name
         if Path(name).name != name or not file.is_file():
             raise ValueError(f"expected file {name} in {path}, got none")
-        if file.stat().st_size != wanted["bytes"] or _sha256(file) != wanted["sha256"]:
+        if file.stat().st_size != wanted["bytes"] or sha256_of(file) != wanted["sha256"]:
             raise ValueError(f"expected {file} as it was saved, got a damaged file")
         if name.endswith(".safetensors"):
             try:
@@ -201,17 +201,21 @@ def _write_shards(tensors: Mapping[str, Tensor], folder: Path, shard_bytes: int)
         (folder / INDEX).write_text(index_of(shards), encoding="utf-8")
 
 
-def _write_manifest(folder: Path) -> None:
-    files = {f.name: {"bytes": f.stat().st_size, "sha256": _sha256(f)} for f in sorted(folder.iterdir()) if f.is_file()}
+def write_manifest(folder: Path) -> None:
+    """List the files of a finished folder with their sizes and checksums."""
+    files = {
+        f.name: {"bytes": f.stat().st_size, "sha256": sha256_of(f)} for f in sorted(folder.iterdir()) if f.is_file()
+    }
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}, indent=2) + "\n", encoding="utf-8")
 
 
-def _sha256(file: Path) -> str:
+def sha256_of(file: Path) -> str:
+    """Return the checksum of a file."""
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def _publish(building: Path, path: Path) -> None:
+def publish(building: Path, path: Path) -> None:
     """Give a finished folder its name, once all of it is on the disk."""
     for place in (*building.rglob("*"), building):
         handle = os.open(place, os.O_RDONLY)
