@@ -48,6 +48,7 @@ def test_the_benchmarks_of_the_folder_are_found(repository: Path, monkeypatch: p
     assert set(run.discover(repository / "benchmarks")) == {
         "batching",
         "cold",
+        "conversion",
         "generate",
         "judge",
         "opened",
