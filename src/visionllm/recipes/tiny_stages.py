@@ -1,5 +1,7 @@
 """The stages of the embedded model, in the published order: encoders first, then language, then all joined."""
 
+from dataclasses import replace
+
 from visionllm.training.stages import Stage
 
 EVERY = ("detection", "pose", "generation", "editing")
@@ -89,6 +91,28 @@ BOTH = {
 }
 SIGNS = BOTH | {"signs": 2.0}
 FIGURES = {"figures": 0.7, "mixed": 0.2, "studio": 0.1}
+
+_EXPERTS = {
+    "experts.detection": "expert:aims",
+    "experts.pose": "pose-expert:aims",
+    "experts.generation": "draw-expert:briefs",
+    "experts.editing": "edit-expert:briefs",
+}
+_WIDE_LANGUAGE = Stage(
+    name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=1150, pictures=16, questions=8,
+    link_weight=1.0, words_weight=0.5, precision="bf16", mixture=LANGUAGE | SECOND,
+    rates={
+        "experts.*": 0.0, "model.vision_encoder.*": 3e-4, "model.decoders.generation.mapper.*": 1.2e-3,
+        "model.decoders.editing.mapper.*": 1.2e-3, "model.decoders.*": 0.0, "*": 1.2e-3,
+    },
+    ema=0.998, warmup=0.02, floor=0.05,
+    start={
+        "model": "decoders:model", "model.vision_encoder": "letter-tower:encoder",
+        "model.decoders.pose": "pose-expert:pose",
+        "model.decoders.generation": "draw-expert:decoder", "model.decoders.editing": "edit-expert:decoder",
+        **_EXPERTS,
+    },
+)  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
     Stage(
@@ -197,23 +221,15 @@ STAGES: tuple[Stage, ...] = (
     Stage(
         name="edit-shapes", objective="painter", seed=7, steps=8000, pictures=32, pool=12_000, close_ups=True,
         mixture=EDIT, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
-        start={"decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs"},
-    ),
-    Stage(
-        name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=2400, pictures=16, questions=8,
-        link_weight=1.0, words_weight=0.5, precision="bf16", mixture=LANGUAGE | SECOND,
-        rates={
-            "experts.*": 0.0, "model.vision_encoder.*": 3e-4, "model.decoders.generation.mapper.*": 1.2e-3,
-            "model.decoders.editing.mapper.*": 1.2e-3, "model.decoders.*": 0.0, "*": 1.2e-3,
-        },
-        ema=0.998, warmup=0.02, floor=0.05,
         start={
-            "model": "decoders:model", "model.vision_encoder": "letter-tower:encoder",
-            "model.decoders.pose": "pose-expert:pose",
-            "model.decoders.generation": "draw-expert:decoder", "model.decoders.editing": "edit-expert:decoder",
-            "experts.detection": "expert:aims", "experts.pose": "pose-expert:aims",
-            "experts.generation": "draw-expert:briefs", "experts.editing": "edit-expert:briefs",
+            "decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs",
+            **{f"decoder.unet.{part}": f"draw-shapes:decoder.unet.{part}" for part in _BLOCKS},
         },
+    ),
+    _WIDE_LANGUAGE,
+    replace(
+        _WIDE_LANGUAGE, name="more-language", seed=6, steps=1500, floor=0.02,
+        start={"model": "wide-language:model", **_EXPERTS},
     ),
     Stage(
         name="wide-decoders", objective="tasks", decoders=EVERY, seed=7, steps=800, pictures=12, questions=4, units=24,
@@ -223,6 +239,6 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
         ema=0.99, warmup=0.02, floor=0.05, clip=5.0,
-        start={"model": "wide-language:model", "model.decoders.detection": "wide-expert:detector", **_SHAPES},
+        start={"model": "more-language:model", "model.decoders.detection": "wide-expert:detector", **_SHAPES},
     ),
 )  # fmt: skip
