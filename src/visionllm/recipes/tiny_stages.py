@@ -95,8 +95,14 @@ FIGURES = {"figures": 0.7, "mixed": 0.2, "studio": 0.1}
 _EXPERTS = {
     "experts.detection": "expert:aims",
     "experts.pose": "pose-expert:aims",
-    "experts.generation": "draw-expert:briefs",
+    "experts.generation": "draw-shapes:briefs",
     "experts.editing": "edit-expert:briefs",
+}
+_DECODERS = {
+    "model.decoders.detection": "decoders:model.decoders.detection",
+    "model.decoders.pose": "pose-expert:pose",
+    "model.decoders.generation": "draw-shapes:decoder",
+    "model.decoders.editing": "edit-expert:decoder",
 }
 _WIDE_LANGUAGE = Stage(
     name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=1150, pictures=16, questions=8,
@@ -106,12 +112,7 @@ _WIDE_LANGUAGE = Stage(
         "model.decoders.editing.mapper.*": 1.2e-3, "model.decoders.*": 0.0, "*": 1.2e-3,
     },
     ema=0.998, warmup=0.02, floor=0.05,
-    start={
-        "model": "decoders:model", "model.vision_encoder": "letter-tower:encoder",
-        "model.decoders.pose": "pose-expert:pose",
-        "model.decoders.generation": "draw-expert:decoder", "model.decoders.editing": "edit-expert:decoder",
-        **_EXPERTS,
-    },
+    start={"model": "decoders:model", "model.vision_encoder": "letter-tower:encoder", **_DECODERS, **_EXPERTS},
 )  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
@@ -229,7 +230,7 @@ STAGES: tuple[Stage, ...] = (
     _WIDE_LANGUAGE,
     replace(
         _WIDE_LANGUAGE, name="more-language", seed=6, steps=1500, floor=0.02,
-        start={"model": "wide-language:model", **_EXPERTS},
+        start={**_DECODERS, "model": "wide-language:model", **_EXPERTS},
     ),
     Stage(
         name="wide-decoders", objective="tasks", decoders=EVERY, seed=7, steps=800, pictures=12, questions=4, units=24,
