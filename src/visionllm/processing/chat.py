@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from visionllm.config import IMAGE_TOKEN
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.types import Mark, Part, Picture, Request, Routed
 
@@ -108,6 +109,8 @@ class _Pen:
         self.turn = 0
         self.waiting: list[tuple[str, bool]] = []
         self.swallows = False
+        self.first = True
+        self.opens_text = {vocabulary.bos_id, vocabulary.token_id(IMAGE_TOKEN)}
 
     def text(self, text: str, *, learn: bool = False) -> None:
         if self.template.joint:
@@ -120,6 +123,7 @@ class _Pen:
         self.settle(before=swallow)
         self._put(ids, learn=learn)
         self.swallows = swallow
+        self.first = bool(ids) and ids[-1] in self.opens_text
 
     def pieces(self, pieces: Sequence[str], *, learn: bool = False) -> None:
         for piece in pieces:
@@ -143,9 +147,9 @@ class _Pen:
         self.swallows = False
         if start == end:
             return
-        encoding = self.vocabulary.encoding(run[start:end])
-        for token, (_, stop) in zip(encoding.ids, encoding.offsets, strict=True):
+        for token, stop in self.vocabulary.encoding(run[start:end], first=self.first):
             self._put([token], learn=learned[max(0, start + stop - 1)])
+        self.first = False
 
     def _put(self, ids: Sequence[int], *, learn: bool) -> None:
         self.written.ids += ids
@@ -202,7 +206,7 @@ class _Script:
     def __init__(self, pen: _Pen, picture_tokens: Sequence[int]) -> None:
         self.pen, self.picture_tokens = pen, picture_tokens
         vocabulary = pen.vocabulary
-        self.patch, self.region = vocabulary.token_id("<im_patch>"), vocabulary.token_id("<region>")
+        self.patch, self.region = vocabulary.token_id(IMAGE_TOKEN), vocabulary.token_id("<region>")
         self.region_open, self.region_close = vocabulary.token_id("<reg>"), vocabulary.token_id("</reg>")
         self.pictures = self.regions = self.turn = 0
         self.marked: int | None = None

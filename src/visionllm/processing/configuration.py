@@ -11,6 +11,7 @@ from visionllm.processing.chat import TINY, ChatTemplate
 from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
 from visionllm.processing.prompts import Prompts
 from visionllm.processing.tiles import VisionImageConfig
+from visionllm.processing.tokenizer import WordPrefix
 from visionllm.types.tensors import Route
 
 ConfigT = TypeVar("ConfigT")
@@ -43,6 +44,7 @@ class ProcessorConfig:
         tokens_per_split: Visual tokens of one split.
         context_length: Most tokens of a conversation, slots included.
         vocabulary_size: Rows of the text vocabulary; None takes the tokenizer's length.
+        word_prefix: Which runs of text begin a word, for tokenizers of SentencePiece; see `WordPrefix`.
         classes_per_pass: Most classes that one pass of the known-class mode lists; more are split over several passes.
         max_pictures: Most pictures of a request.
         max_regions: Most regions of a request.
@@ -62,6 +64,7 @@ class ProcessorConfig:
     tokens_per_split: int = 576
     context_length: int = 4096
     vocabulary_size: int | None = None
+    word_prefix: WordPrefix = "none"
     classes_per_pass: int = 80
     max_pictures: int = 8
     max_regions: int = 64

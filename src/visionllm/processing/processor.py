@@ -47,7 +47,13 @@ class VisionLLMProcessor:
 
     def __init__(self, config: ProcessorConfig, tokenizer: PreTrainedTokenizerFast) -> None:
         self.config, self.tokenizer = config, tokenizer
-        self.vocabulary = Vocabulary(tokenizer, tables=config.tables, routes=config.routes, size=config.vocabulary_size)
+        self.vocabulary = Vocabulary(
+            tokenizer,
+            tables=config.tables,
+            routes=config.routes,
+            size=config.vocabulary_size,
+            word_prefix=config.word_prefix,
+        )
 
     def __call__(
         self, requests: Sequence[Request], *, answers: Sequence[Sequence[Part] | None] | None = None

@@ -4,8 +4,9 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
+from typing import Literal, get_args
 
-from tokenizers import AddedToken, Encoding, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from visionllm.types.tensors import Route
@@ -31,6 +32,9 @@ STRUCTURE_TOKENS: tuple[str, ...] = (
     "[EDIT]",
 )
 ROLE_TOKENS: tuple[str, ...] = ("<s>", "</s>", "<user>", "<assistant>")
+WordPrefix = Literal["none", "first", "each"]
+"""Which runs of text get the mark of a word's beginning before them: none, the first after `<s>` or a picture, each."""
+WORD_MARK = "▁"
 _WORDS = r" ?\p{L}+| ?\p{N}|[.!?]| ?[^\s\p{L}\p{N}.!?]+|\s+(?!\S)|\s+"
 _SENTENCE_END = re.compile(r"""\s*[^\w\s]*[.!?]["')\]]*\s*""")
 _CACHE_SIZE = 1 << 16
@@ -91,9 +95,11 @@ class Vocabulary:
         tables: Slots of each table, in the order of their rows, such as `{"det": 4, "pose": 4}`.
         routes: Which routing token draws from which table.
         size: Rows of the text vocabulary; None takes the tokenizer's length.
+        word_prefix: Which runs of text begin a word, for tokenizers of SentencePiece; see `WordPrefix`.
 
     Raises:
-        ValueError: If a structure token is missing, a route names no table, or `size` is too small.
+        ValueError: If a structure token is missing, a route names no table, `size` is too small, or `word_prefix` is
+            unknown.
     """
 
     def __init__(
@@ -103,8 +109,11 @@ class Vocabulary:
         tables: Mapping[str, int],
         routes: Sequence[Route],
         size: int | None = None,
+        word_prefix: WordPrefix = "none",
     ) -> None:
-        self.tokenizer = tokenizer
+        if word_prefix not in get_args(WordPrefix):
+            raise ValueError(f"expected word_prefix among {', '.join(get_args(WordPrefix))}, got {word_prefix!r}")
+        self.tokenizer, self.word_prefix = tokenizer, word_prefix
         self.tables = dict(tables)
         self.routes = {route.token: route for route in routes}
         self.size = len(tokenizer) if size is None else size
@@ -196,11 +205,15 @@ class Vocabulary:
         if ids is None:
             if len(self._known) >= _CACHE_SIZE:
                 self._known.clear()
-            ids = self._known[text] = tuple(self.encoding(text).ids)
+            ids = self._known[text] = tuple(token for token, _ in self.encoding(text))
         return ids
 
-    def encoding(self, text: str) -> Encoding:
-        """Return ids with character offsets, uncached.
+    def encoding(self, text: str, *, first: bool = False) -> list[tuple[int, int]]:
+        """Return each id with the number of characters of the text up to its end, uncached.
+
+        Args:
+            text: A run of text between structure tokens.
+            first: It is the first one after `<s>` or a picture; see `WordPrefix`.
 
         Raises:
             ValueError: If the text cannot be written as UTF-8, or the tokenizer reads structure in it all the same.
@@ -211,10 +224,13 @@ class Vocabulary:
             raise ValueError(
                 f"expected text that can be written as UTF-8, got a lone surrogate at character {error.start}"
             ) from None
-        encoding = self._words.encode(text, add_special_tokens=False)
+        begins = self.word_prefix == "each" or (first and self.word_prefix == "first")
+        mark = WORD_MARK if text and begins else ""
+        encoding = self._words.encode(mark + text, add_special_tokens=False)
         if not self.special_ids.isdisjoint(encoding.ids):
             raise ValueError("expected a tokenizer that reads no structure in plain text, got one that does")
-        return encoding
+        ends = (max(0, stop - len(mark)) for _, stop in encoding.offsets)
+        return list(zip(encoding.ids, ends, strict=True))
 
     def decode(self, ids: Sequence[int]) -> str:
         """Return the text of ids; structure and slots are left out."""
