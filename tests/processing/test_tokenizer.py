@@ -210,5 +210,7 @@ def test_tables_and_sizes_must_fit(tokenizer: PreTrainedTokenizerFast) -> None:
     with pytest.raises(ValueError, match=r"expected a vocabulary of at least \d+ rows, the tokenizer's, got 9"):
         Vocabulary(tokenizer, tables=TABLES, routes=ROUTES, size=9)
     routes = [Route(token="[DET]", table="dot", decoder="detection")]
+    with pytest.raises(ValueError, match="expected word_prefix among none, first, each, got 'all'"):
+        Vocabulary(tokenizer, tables=TABLES, routes=ROUTES, word_prefix="all")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match=r"expected the table of \[DET\] to be one of det, got 'dot'"):
         Vocabulary(tokenizer, tables={"det": 4}, routes=routes)

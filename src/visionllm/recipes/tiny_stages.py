@@ -103,6 +103,7 @@ _DECODERS = {
     "model.decoders.pose": "pose-expert:pose",
     "model.decoders.generation": "draw-shapes:decoder",
     "model.decoders.editing": "edit-expert:decoder",
+    "model.decoders.editing.vae": "draw-shapes:decoder.vae",
 }
 _WIDE_LANGUAGE = Stage(
     name="wide-language", objective="tasks", decoders=EVERY, seed=5, steps=1150, pictures=16, questions=8,
@@ -223,7 +224,7 @@ STAGES: tuple[Stage, ...] = (
         name="edit-shapes", objective="painter", seed=7, steps=8000, pictures=32, pool=12_000, close_ups=True,
         mixture=EDIT, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
         start={
-            "decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs",
+            "decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs", "decoder.vae": "draw-shapes:decoder.vae",
             **{f"decoder.unet.{part}": f"draw-shapes:decoder.unet.{part}" for part in _BLOCKS},
         },
     ),

@@ -1,7 +1,7 @@
 """Questions about drawn pictures: the objective of every stage that the language model takes part in."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -48,7 +48,7 @@ class TaskBatch:
 
 _FAR = 10**6
 _LENGTHS = 32
-_PICTURE, _ROUTED = 66, 5  # tokens of a picture, and of a routing token with its slots, about
+_LETTERS = 4  # of a token, about
 _GUIDED = (("looks", "meant"), ("answer_looks", "answer_meant"))
 
 
@@ -99,7 +99,7 @@ class TaskObjective:
     def batch(self, index: int) -> list[TaskBatch]:
         """Make the batch of step `index`: rows of about one length together, which saves padding."""
         rows = self.questions.rows(index)
-        return [self._tensors(part, len(part) / len(rows)) for part in of_one_length(rows)]
+        return [self._tensors(part, len(part) / len(rows)) for part in of_one_length(rows, self._length)]
 
     def _tensors(self, rows: Sequence[Row], share: float) -> TaskBatch:
         batch = self.processor.train_batch([samples for _, samples in rows], multiple=_LENGTHS)
@@ -113,6 +113,15 @@ class TaskObjective:
             phrases=self.guide.targets(batch.inputs.input_ids, self.picture_id, guided).tensors(),
             answers=self.answers.targets(batch, self.picture_id, list(zip(guided, asked, strict=True))).tensors(),
         )
+
+    def _length(self, row: Row) -> float:
+        """Return about how many tokens a row will have."""
+        _, samples = row
+        messages = [m for s in samples for m in (*s.request.messages, s.answer)]
+        routed = [part.token for m in messages for part in m.parts if isinstance(part, Routed)]
+        seen = self.processor.config.tokens_per_split * len(samples[0].request.pictures)
+        slots = sum(1 + len(self.processor.vocabulary.slot_ids(token)) for token in routed)
+        return seen + slots + sum(len(m.text) for m in messages) / _LETTERS
 
     def _shown(self, rows: Sequence[Row]) -> dict[str, Tensor]:
         """Return what the tokens of all pictures of a batch show; of pictures that are examples nothing is known."""
@@ -175,24 +184,16 @@ class TaskObjective:
         return {family: hits / total for family, (hits, total) in sorted(right.items())}
 
 
-def of_one_length(rows: Sequence[Row]) -> list[list[Row]]:
+def of_one_length(rows: Sequence[Row], length: Callable[[Row], float]) -> list[list[Row]]:
     """Return all rows in parts, shorter ones first; in a part none is much more than half as long again as another."""
     parts: list[list[Row]] = []
     shortest = 0.0
-    for length, row in sorted(((_length(row), row) for row in rows), key=lambda pair: pair[0]):
-        if not parts or length > 1.5 * shortest + 2 * _LENGTHS:
+    for tokens, row in sorted(((length(row), row) for row in rows), key=lambda pair: pair[0]):
+        if not parts or tokens > 1.5 * shortest + 2 * _LENGTHS:
             parts.append([])
-            shortest = length
+            shortest = tokens
         parts[-1].append(row)
     return parts
-
-
-def _length(row: Row) -> float:
-    """Return about how many tokens a row will have."""
-    _, samples = row
-    messages = [m for s in samples for m in (*s.request.messages, s.answer)]
-    routed = sum(isinstance(part, Routed) for m in messages for part in m.parts)
-    return _PICTURE * len(samples[0].request.pictures) + _ROUTED * routed + sum(len(m.text) for m in messages) / 4
 
 
 def _shows_alone(samples: Sequence[Sample]) -> bool:

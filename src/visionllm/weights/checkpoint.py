@@ -17,12 +17,10 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from visionllm.weights.folder import read_json
+from visionllm.weights.shards import CODES
 
 _LAYOUTS = ("model.safetensors", "pytorch_model.bin")
-_KINDS = {
-    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16, "I64": torch.int64,
-    "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
-}  # fmt: skip
+_KINDS = {code: kind for kind, code in CODES.items()}
 
 
 @dataclass(frozen=True, kw_only=True)

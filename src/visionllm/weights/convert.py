@@ -18,6 +18,7 @@ from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.weights.checkpoint import Checkpoint
 from visionllm.weights.folder import CONFIG, INDEX, Saveable, publish, sha256_of, write_manifest
 from visionllm.weights.plan import Plan, plan_from_published, plan_to_published
+from visionllm.weights.provenance import Shapes
 from visionllm.weights.shards import Planned, index_of, into_shards, shard_names, write_shard
 
 LEDGER = "conversion.json"
@@ -49,22 +50,19 @@ def convert_from_published(
             or a file is damaged.
         FileExistsError: If the target is there.
     """
-    with Checkpoint(source) as checkpoint, _building(target) as folder:
-        plan = plan_from_published(checkpoint.shapes, config)
-        for copy, first in plan.tied.items():
-            if not torch.equal(checkpoint.read(copy), checkpoint.read(first)):
-                raise ValueError(
-                    f"expected {copy} to equal {first}, which the published model shares, got other numbers"
-                )
-        write_planned(plan, checkpoint, folder, shard_bytes=shard_bytes, progress=progress)
+
+    def finish(checkpoint: Checkpoint, folder: Path) -> None:
         settings = config.to_dict() | {"architectures": [VisionLLMForConditionalGeneration.__name__]}
         settings["dtype"] = str(_commonest(checkpoint)).removeprefix("torch.")
         (folder / CONFIG).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
         if processor is not None:
             processor.save_pretrained(str(folder))
-        (folder / LEDGER).unlink()
         write_manifest(folder)
-        publish(folder, target)
+
+    def plan(shapes: Shapes) -> Plan:
+        return plan_from_published(shapes, config)
+
+    _convert(source, target, plan, finish, shard_bytes=shard_bytes, progress=progress)
 
 
 def convert_to_published(
@@ -81,10 +79,34 @@ def convert_to_published(
         ValueError: If a tensor is missing, unknown, of another shape or not finite, or a file is damaged.
         FileExistsError: If the target is there.
     """
+
+    def plan(shapes: Shapes) -> Plan:
+        return plan_to_published(shapes, config)
+
+    _convert(source, target, plan, None, shard_bytes=shard_bytes, progress=progress)
+
+
+def _convert(
+    source: Path,
+    target: Path,
+    plan_of: Callable[[Shapes], Plan],
+    finish: Callable[[Checkpoint, Path], None] | None,
+    *,
+    shard_bytes: int,
+    progress: Progress | None,
+) -> None:
+    """Write the weights of a plan and whatever else a folder needs, and give it its name."""
     with Checkpoint(source) as checkpoint, _building(target) as folder:
-        plan = plan_to_published(checkpoint.shapes, config)
+        plan = plan_of(checkpoint.shapes)
+        for copy, first in plan.tied.items():
+            if not torch.equal(checkpoint.read(copy), checkpoint.read(first)):
+                raise ValueError(
+                    f"expected {copy} to equal {first}, which the published model shares, got other numbers"
+                )
         write_planned(plan, checkpoint, folder, shard_bytes=shard_bytes, progress=progress)
         (folder / LEDGER).unlink()
+        if finish is not None:
+            finish(checkpoint, folder)
         publish(folder, target)
 
 
@@ -101,7 +123,7 @@ def write_planned(
     Args:
         plan: What is made of what.
         checkpoint: Is read in its order, one file after another.
-        folder: Gets the files, and a list of those that are finished.
+        folder: Gets the files, and a list of those that are finished; what else is in it is removed.
         shard_bytes: Largest size of one file.
         progress: Is told how far it is.
 
@@ -137,8 +159,8 @@ class _Ledger:
     """The finished files of a conversion, with their checksums.
 
     Args:
-        file: Where they are listed.
-        digest: Of what is converted; a list that belongs to something else is not believed.
+        file: Where they are listed. If that list belongs to something else, or is not there, its folder is emptied.
+        digest: Of what is converted.
     """
 
     def __init__(self, file: Path, digest: str) -> None:
@@ -147,9 +169,12 @@ class _Ledger:
         try:
             known = json.loads(file.read_text(encoding="utf-8"))
         except (FileNotFoundError, ValueError):
-            return
+            known = None
         if isinstance(known, dict) and known.get("digest") == digest:
             self.finished = dict(known["finished"])
+            return
+        for other in file.parent.iterdir():
+            other.unlink()
 
     def holds(self, file: Path) -> bool:
         """Tell whether a file is finished and still what it was."""

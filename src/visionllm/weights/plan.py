@@ -15,13 +15,13 @@ from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.weights.provenance import Origin, Shapes, origins
 from visionllm.weights.published import DECODERS, state_from_published, state_to_published
 
-DROPPED: Mapping[str, str] = {
-    "relative_position_index": "follows from the size of the window",
-    "position_ids": "counts from 0",
-    "rotary_emb.inv_freq": "follows from the configuration",
-}
-"""Ends of the published names that are dropped, and why."""
 _TABLE, _INDEX = "relative_position_bias_table", "relative_position_index"
+DROPPED: Sequence[tuple[str, str, str]] = (
+    (_INDEX, _TABLE, "follows from the size of the window"),
+    ("position_ids", "position_embedding.weight", "counts from 0"),
+    ("rotary_emb.inv_freq", "q_proj.weight", "follows from the configuration"),
+)
+"""Ends of published names that are dropped, of the names that stand beside them, and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def plan_from_published(shapes: Shapes, config: VisionLLMConfig) -> Plan:
             if tuple(shape) != expected:
                 raise ValueError(f"expected {name} of shape {list(expected)}, got {list(shape)}")
             continue
-        reasons = [why for end, why in DROPPED.items() if name.endswith(end)]
+        reasons = [why for end, beside, why in DROPPED if _swapped(name, end, beside) in wanted]
         reasons += [why for start, why in left_out.items() if name.startswith(start)]
         if not reasons:
             raise ValueError(f"expected only tensors of the published model, got {name}")
@@ -112,11 +112,16 @@ def plan_to_published(shapes: Shapes, config: VisionLLMConfig) -> Plan:
             raise ValueError(f"expected {name} of shape {list(ours[name])}, got {list(shapes[name])}")
     taken = published_origins(config, ours)
     made = {
-        name.removesuffix(_TABLE) + _INDEX: window_index(origin.shape(ours)[0])
+        index: window_index(origin.shape(ours)[0])
         for name, origin in taken.items()
-        if name.endswith(_TABLE)
+        if (index := _swapped(name, _TABLE, _INDEX)) is not None
     }
     return Plan(taken=taken, tied={}, dropped={}, made=made)
+
+
+def _swapped(name: str, end: str, other: str) -> str | None:
+    """Return a name with another end, or None if it does not end so."""
+    return name.removesuffix(end) + other if name.endswith(end) else None
 
 
 def window_index(distances: int) -> Tensor:

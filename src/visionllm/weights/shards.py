@@ -13,10 +13,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-_CODES = {
+CODES = {
     torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
     torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL",
 }  # fmt: skip
+"""What safetensors calls the types of tensors."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,7 +109,7 @@ def _header(tensors: Mapping[str, Planned]) -> bytes:
     place = 0
     for name, tensor in tensors.items():
         span = [place, place + tensor.nbytes]
-        described[name] = {"dtype": _CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": span}
+        described[name] = {"dtype": CODES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": span}
         place = span[1]
     text = json.dumps(described, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
