@@ -125,10 +125,10 @@ def score_table(report: Report) -> Table:
     table = Table(title=f"{report.split}, {how}", caption="\n".join(skipped) or None)
     groups = {family: _cells(family, scores) for family, scores in report.scores.items()}
     shown = [bool(any(column)) for column in zip(*(row for rows in groups.values() for row in rows), strict=True)]
-    names = ("family", "score", "known classes", "free", "commonest answer", "wanted")
-    for name, is_shown, justify in zip(names, shown, ("left",) * 2 + ("right",) * 4, strict=False):
+    texts, numbers = ("family", "score"), ("known classes", "free", "commonest answer", "wanted")
+    for name, is_shown in zip((*texts, *numbers), shown, strict=False):  # without a row nothing is shown
         if is_shown:
-            table.add_column(name, justify=justify, no_wrap=True)
+            table.add_column(name, justify="left" if name in texts else "right", no_wrap=True)
     for rows in groups.values():
         for number, row in enumerate(rows):
             cells = [cell for cell, is_shown in zip(row, shown, strict=True) if is_shown]
