@@ -7,11 +7,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from visionllm.predictor import Example, VisionLLM
+    from visionllm.predictor import VisionLLM
     from visionllm.types import (
         Answer,
         Box,
         Detections,
+        Example,
         Found,
         GeneratedImages,
         Instance,
@@ -52,13 +53,12 @@ __all__ = [
     "__version__",
     "ask",
 ]
-_PREDICTOR = ("Example", "VisionLLM")
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}", name=name, obj=None)
-    return getattr(import_module("visionllm.predictor" if name in _PREDICTOR else "visionllm.types"), name)
+    return getattr(import_module("visionllm.predictor" if name == "VisionLLM" else "visionllm.types"), name)
 
 
 def __dir__() -> list[str]:

@@ -11,13 +11,14 @@ from visionllm.evaluation.base import (
     Detect,
     Draw,
     Edit,
+    FindLike,
     FindPoses,
     Reconstruct,
     Refer,
     SegmentRegions,
     call_all,
 )
-from visionllm.types import Options, Point, ask
+from visionllm.types import Example, Options, Point, ask
 
 PICTURE = Image.new("RGB", (60, 40))
 
@@ -45,6 +46,9 @@ class Recorder:
 
     def edit(self, image, wish, *, options=None):
         return ("edit", wish, options)
+
+    def find_like(self, examples, images, *, options=None):
+        return [("like", examples, image.size, options) for image in images]
 
     def reconstruct(self, image):
         return ("reconstruct", image.size)
@@ -105,3 +109,8 @@ def test_poses_and_pictures_are_asked_for_one_by_one():
     assert called(Draw("a star", options)) == [("generate", "a star", options)]
     assert called(Edit(PICTURE, "make it red", options)) == [("edit", "make it red", options)]
     assert called(Reconstruct(PICTURE), Reconstruct(PICTURE)) == [("reconstruct", (60, 40))] * 2
+
+
+def test_examples_come_with_one_new_picture():
+    examples, options = (Example(PICTURE, Point(3, 4), "wug"),), Options(threshold=0.3)
+    assert called(FindLike(examples, PICTURE, options)) == [("like", examples, (60, 40), options)]

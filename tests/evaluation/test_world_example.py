@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from visionllm.evaluation.world import WorldSetting
-from visionllm.evaluation.world_example import ExampleBenchmark
-from visionllm.types import Answer
+from visionllm.evaluation.world_example import ExampleBenchmark, shown_in
+from visionllm.types import Answer, Detections, Region
 
 
 def scores(answer, pictures=8, mode: Any = "free") -> dict[str, Any]:
@@ -57,5 +57,41 @@ def test_silence_marks_nothing():
     assert found["example-mark/refusal_free"] == 1.0
 
 
-def test_known_classes_alone_ask_nothing():
-    assert scores(pytest.fail, mode="known") == {}
+@pytest.fixture
+def known():
+    return list(ExampleBenchmark(WorldSetting(seed=3, pictures=12, mode="known")).requests())
+
+
+def test_known_classes_are_the_examples_by_their_names(known):
+    for question in known:
+        request = question.truth.sample.request
+        assert question.call.image is request.pictures[-1]
+        assert [example.image for example in question.call.examples] == list(request.pictures[:-1])
+        assert all(isinstance(example.region, Region) for example in question.call.examples)
+        said = request.messages[-1].text
+        assert all(f"is called {example.label}." in said for example in question.call.examples)
+    assert any(len(shown_in(question.truth.sample.request)) > 1 for question in known)
+
+
+@pytest.mark.parametrize(("right_name", "score"), [(True, 1.0), (False, 0.0)])
+def test_what_is_found_under_the_name_that_is_asked_for_counts(right_name, score):
+    def find(question):
+        asked = question.truth
+        if asked.truth is None:
+            name = asked.sample.answer.text.split()[3]
+            masks = asked.masks if right_name else np.ones((1, *asked.size_hw), bool)
+        else:
+            name = asked.labels[0].split()[0]
+            masks = asked.masks
+        count = len(masks)
+        return Detections(
+            boxes=np.zeros((count, 4), np.float32),
+            scores=np.ones(count, np.float32),
+            class_ids=np.zeros(count, np.int64),
+            masks=masks,
+            class_names=(name if right_name or asked.truth is None else f"not {name}",),
+            size_hw=asked.size_hw,
+        )
+
+    found = scores(find, pictures=30, mode="known")
+    assert found == {"example-mark/miou_known": score, "example-mark/refusal_known": score}

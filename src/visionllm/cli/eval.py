@@ -109,6 +109,51 @@ def world(
         _compare(models, settings[0], groups, version, batch_size, json)
 
 
+EXPERT_GROUPS = ("detect", "domain", "pose", "draw", "edit")
+
+
+@app.command()
+def experts(
+    run: Annotated[Path, typer.Argument(help="Folder of a training run with results of experts.")],
+    group: Annotated[
+        list[str] | None, typer.Option(help=f"Groups among {', '.join(EXPERT_GROUPS)}; by default all of them.")
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the pictures.")] = "test",
+    seed: Annotated[int, typer.Option(help="Each seed has pictures of its own.")] = 0,
+    pictures: Annotated[int, typer.Option(help="Pictures a task family.")] = 60,
+    model: Annotated[str | None, typer.Option(help="Folder of a model; the embedded one by default.")] = None,
+    json: Annotated[Path | None, typer.Option(help="Write both reports and the differences to this file.")] = None,
+    device: Annotated[str | None, typer.Option(help="Such as cpu or cuda.")] = None,
+    batch_size: Annotated[int, typer.Option(min=1, help="Requests that go through the model at once.")] = 16,
+) -> None:
+    """Compare a model with the experts that its decoders came from, on the same pictures, in known-class mode.
+
+    An expert is a decoder alone, as it was before the language model asked it: it is told what is wanted by the
+    generator, without words. What the model lacks to an expert is what it loses by understanding words, and by one
+    set of weights for everything. Examples:
+
+    visionllm eval experts runs/tiny --pictures 60 --seed 1
+
+    visionllm eval experts runs/tiny --group pose --json experts.json
+    """
+    from visionllm.evaluation import WorldSetting
+    from visionllm.evaluation.world import families_of
+    from visionllm.recipes.tiny import RECIPE
+    from visionllm.training.experts import Experts, briefs_by_words
+    from visionllm.training.recipe import RecipeRun
+    from visionllm.training.trainer import RunOptions
+
+    groups = _listed(group or EXPERT_GROUPS)
+    unknown = [name for name in groups if name not in EXPERT_GROUPS]
+    if unknown:
+        raise ValueError(f"expected groups among {', '.join(EXPERT_GROUPS)}, got {', '.join(unknown)}")
+    setting = WorldSetting(split=split, seed=seed, pictures=pictures, mode="known")
+    families = families_of("edit", version=2) if "edit" in groups else ()
+    edits = [sample for name in families for _, sample in setting.samples(name)]
+    found = Experts.of(RecipeRun(RECIPE, run, RunOptions(folder=run)), briefs_by_words(edits))
+    _compare({"model": _loaded(model, device), "experts": found}, setting, groups, None, batch_size, json)
+
+
 def _loaded(model: str | None, device: str | None) -> "Predictor":
     from visionllm.predictor import VisionLLM
 

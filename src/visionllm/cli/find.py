@@ -9,7 +9,7 @@ from visionllm.cli.options import AsJson, Device, Model, Threshold, answer_optio
 from visionllm.cli.output import check_out, print_instances, print_json, print_notices, save_picture, to_json
 
 if TYPE_CHECKING:
-    from visionllm.predictor import Example
+    from visionllm.types import Example
 
 _FORM = "--example FILE@X0,Y0,X1,Y1 or FILE@X,Y"
 
@@ -86,7 +86,7 @@ def _examples(given: list[str], labels: list[str]) -> list["Example"]:
         ValueError: If one has no region, a region is not on its picture, or labels are missing.
     """
     from visionllm.cli.options import parse_regions
-    from visionllm.predictor import Example, check_examples
+    from visionllm.predictor import check_examples
     from visionllm.processing import open_picture
 
     if labels and len(labels) != len(given):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 from PIL import Image
 
 from visionllm.evaluation.intervals import Score
-from visionllm.types import Answer, Detections, GeneratedImages, Options, Poses, Region, Request
+from visionllm.types import Answer, Detections, Example, GeneratedImages, Options, Poses, Region, Request
 
 Scores = Mapping[str, Mapping[str, Score]]
 """Scores by name, by task family."""
@@ -69,6 +69,12 @@ class Predictor(Protocol):
 
     def edit(self, image: Image.Image, wish: str, *, options: Options | None = None) -> GeneratedImages:
         """Make a changed copy of a picture."""
+        ...
+
+    def find_like(
+        self, examples: Sequence[Example], images: Sequence[Image.Image], *, options: Options | None = None
+    ) -> list[Detections]:
+        """Find what is like one to five examples, in each of some new pictures."""
         ...
 
     def reconstruct(self, image: Image.Image) -> Image.Image:
@@ -142,7 +148,16 @@ class Reconstruct:
     image: Image.Image
 
 
-Call = Ask | Detect | Refer | SegmentRegions | FindPoses | Draw | Edit | Reconstruct
+@dataclass(frozen=True, eq=False)
+class FindLike:
+    """Known-class mode: what is called like examples, every label of them in one pass."""
+
+    examples: tuple[Example, ...]
+    image: Image.Image
+    options: Options
+
+
+Call = Ask | Detect | Refer | SegmentRegions | FindPoses | Draw | Edit | FindLike | Reconstruct
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -228,6 +243,8 @@ def _call(model: Predictor, call: Call) -> Any:
             return model.generate(call.caption, options=call.options)
         case Edit():
             return model.edit(call.image, call.wish, options=call.options)
+        case FindLike():
+            return model.find_like(call.examples, [call.image], options=call.options)[0]
         case Reconstruct():
             return model.reconstruct(call.image)
         case Ask() | Detect():

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import sha256
 from os import PathLike
 from pathlib import Path
@@ -17,28 +16,15 @@ from safetensors.torch import save_file
 
 from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration, join_encoded
 from visionllm.predictor.core import Core, Prepared
-from visionllm.processing import Prompts, known_class_answer
+from visionllm.processing import known_class_answer
 from visionllm.processing.prompts import fill
 from visionllm.processing.regions import region_mask
-from visionllm.types import Answer, Detections, Mark, Mask, Message, Options, Part, Picture, Region, Request
+from visionllm.types import Answer, Detections, Example, Mark, Mask, Message, Options, Part, Picture, Request
 
 MOST = 5
+UNNAMED = "such thing"
+"""How results call what is like examples without names."""
 _FORMAT = "visionllm examples 1"
-
-
-@dataclass(frozen=True, eq=False)
-class Example:
-    """A picture with a thing that is meant.
-
-    Attributes:
-        image: Upright RGB, such as `open_picture` returns.
-        region: Where the thing is, in pixels of the picture.
-        label: What it is called, or None.
-    """
-
-    image: Image.Image
-    region: Region
-    label: str | None = None
 
 
 class Examples:
@@ -56,7 +42,6 @@ class Examples:
     def __init__(self, core: Core, examples: Sequence[Example], encoded: EncodedPictures | None = None) -> None:
         check_examples(examples)
         self.core, self.examples = core, tuple(examples)
-        self._shown = tuple(self._parts(core.processor.config.prompts))
         self.encoded = self._encode() if encoded is None else encoded
 
     @property
@@ -71,10 +56,11 @@ class Examples:
             ValueError: If the model has no detector.
         """
         prompts = self.core.processor.config.prompts
-        names = self.labels or (prompts.like_name,)
-        answer = known_class_answer(names, prompt=prompts.like_answer)
-        request = self._request(image, prompts.like, options)
-        return self.core.known(self._prepare(request, answer), [answer], [names])[0]
+        named = [prompts.like_one.format(label=label) for label in self.labels or (prompts.like_unnamed,)]
+        answer = known_class_answer(named, prompt=prompts.like_answer)
+        question = prompts.like.format(names=", ".join(named))
+        request = self._request(self._parts(prompts.like_unnamed), image, question, options)
+        return self.core.known(self._prepare(request, answer), [answer], [self.labels or (UNNAMED,)])[0]
 
     def ask(self, text: str, image: Image.Image, *, options: Options | None = None) -> Answer:
         """Ask freely about a new picture, such as `"What is this?"` or `"Describe it in the same manner."`.
@@ -82,7 +68,7 @@ class Examples:
         Raises:
             ValueError: If the question is malformed or longer than the context.
         """
-        return self.core.answer(self._prepare(self._request(image, text, options)))[0]
+        return self.core.answer(self._prepare(self._request(self._parts(), image, text, options)))[0]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the examples with what the model made of them into a safetensors file."""
@@ -129,22 +115,21 @@ class Examples:
         )
         return cls(core, examples, encoded.to(core.model.device))
 
-    def _parts(self, prompts: Prompts) -> list[Part]:
-        """Return the examples as they stand before a question."""
-        parts: list[Part] = []
+    def _parts(self, unnamed: str | None = None) -> list[Part]:
+        """Return the examples as they stand before a question; those without a name are called `unnamed`, if at all."""
+        prompts, parts = self.core.processor.config.prompts, []
         for i, example in enumerate(self.examples):
-            parts += [Picture(example.image), *fill(prompts.example, "region", [Mark(example.region, i)])]
-            parts.append(
-                " " if example.label is None else f" {prompts.example_label.format(label=example.label.strip())} "
-            )
+            name = unnamed if example.label is None else example.label.strip()
+            told = " " if name is None else f" {prompts.example_label.format(label=name)} "
+            parts += [Picture(example.image), *fill(prompts.example, "region", [Mark(example.region, i)]), told]
         return parts
 
-    def _request(self, image: Image.Image, text: str, options: Options | None) -> Request:
-        return Request((Message("user", (*self._shown, Picture(image), text)),), options or Options())
+    def _request(self, shown: Sequence[Part], image: Image.Image, text: str, options: Options | None) -> Request:
+        return Request((Message("user", (*shown, Picture(image), text)),), options or Options())
 
     @torch.no_grad()
     def _encode(self) -> EncodedPictures:
-        inputs = self.core.processor([Request((Message("user", (*self._shown, "?")),))]).to(self.core.model.device)
+        inputs = self.core.processor([Request((Message("user", (*self._parts(), "?")),))]).to(self.core.model.device)
         if inputs.pixel_values is None or inputs.splits is None:
             raise ValueError("expected a model that sees pictures, got one that encodes none")
         return self.core.model.encode_pictures(inputs.pixel_values, inputs.splits)

@@ -15,7 +15,7 @@ from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.ops.area import resize_by_area
 from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core
-from visionllm.predictor.examples import Example, Examples
+from visionllm.predictor.examples import Examples
 from visionllm.predictor.opened import OpenedImage, Questions, class_passes, make_picture
 from visionllm.processing import (
     VisionLLMProcessor,
@@ -24,7 +24,7 @@ from visionllm.processing import (
     made_question,
     open_picture,
 )
-from visionllm.types import Answer, Detections, GeneratedImages, Message, Options, Poses, Region, Request, ask
+from visionllm.types import Answer, Detections, Example, GeneratedImages, Message, Options, Poses, Region, Request, ask
 from visionllm.weights import load_model
 
 ImageLike = Image.Image | str | PathLike[str] | bytes

@@ -34,8 +34,9 @@ class Prompts:
         edit_answer: Its answer.
         example: What stands behind an example picture; `{region}` is what is meant in it.
         example_label: What follows where the example has a name, `{label}`.
-        like: Question for everything in the last picture that is like the examples.
-        like_name: How such things are called where the examples have no name.
+        like: Question for everything in the last picture that is called like some of the examples, `{names}`.
+        like_one: How such a thing is called there, `{label}` and more.
+        like_unnamed: What the examples are called where they have no name.
         like_answer: Its answer.
         caption: Question for a description of the picture.
         describe_region: Question for a description of one region.
@@ -61,10 +62,11 @@ class Prompts:
     draw_answer: str = "Here it is {routed}."
     edit: str = "{wish}."
     edit_answer: str = "Here it is {routed}."
-    example: str = "This is {region}."
-    example_label: str = "It is called {label}."
-    like: str = "Find every such thing."
-    like_name: str = "such thing"
+    example: str = "{region}"
+    example_label: str = "is called {label}."
+    like: str = "Mark every {names}."
+    like_one: str = "{label} one"
+    like_unnamed: str = "wug"
     like_answer: str = "Here you go: {routed}."
     caption: str = "What is in this picture?"
     describe_region: str = "Describe {region}."
@@ -73,7 +75,7 @@ class Prompts:
         needed = {"detect": "names", "segment": "names", "refer": "phrase", "point": "regions", "points": "regions"}
         needed |= {name: "routed" for name in self.__dataclass_fields__ if name.endswith("_answer")}
         needed |= {"describe_region": "region", "pose": "keypoints", "draw": "caption", "edit": "wish"}
-        needed |= {"example": "region", "example_label": "label"}
+        needed |= {"example": "region", "example_label": "label", "like": "names", "like_one": "label"}
         for name, placeholder in needed.items():
             if getattr(self, name).count(f"{{{placeholder}}}") != 1:
                 raise ValueError(f"expected {{{placeholder}}} once in the prompt {name}, got {getattr(self, name)!r}")

@@ -211,6 +211,18 @@ def _kind(stage: Stage) -> tuple[Callable[[Stage, VisionLLMConfig], nn.Module], 
     return _KINDS[stage.objective]
 
 
+def expert_of(stage: Stage) -> str | None:
+    """Return the name of the decoder that a stage trains as an expert, or None.
+
+    Raises:
+        ValueError: If the objective is unknown.
+    """
+    _kind(stage)
+    if stage.objective == "painter":
+        return _painted_by(stage)
+    return {"expert": "detection", "pose": "pose"}.get(stage.objective)
+
+
 def build_module(stage: Stage, config: VisionLLMConfig) -> nn.Module:
     """Build what a stage trains, with random weights.
 

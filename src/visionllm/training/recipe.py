@@ -105,7 +105,7 @@ class RecipeRun:
         for name in names or ():
             self.recipe.stage(name)
         for stage in self.recipe.stages:
-            wanted = stage.name in names if names else not self._result(stage.name).is_dir()
+            wanted = stage.name in names if names else not self.has_result(stage.name)
             if wanted and not self._run(stage, on_scores):
                 return
 
@@ -133,6 +133,22 @@ class RecipeRun:
             save_model(module.model, self.processor(), self.folder / stage.name / "model")
         return True
 
+    def has_result(self, name: str) -> bool:
+        """Tell whether a stage is finished."""
+        return self._result(name).is_dir()
+
+    def trained(self, name: str) -> nn.Module:
+        """Return what a finished stage trained.
+
+        Raises:
+            ValueError: If the stage is unknown or has no result, or the result does not fit what the stage trains.
+        """
+        module = self._build(self.recipe.stage(name))
+        if not self.has_result(name):
+            raise ValueError(f"expected a finished stage {name} in {self.folder}, got none")
+        fill(module, read_checkpoint(self._result(name))[0]["model"])
+        return module
+
     def export(self, name: str, path: Path) -> None:
         """Write the model of a finished stage as it is shipped: half precision, files of at most 15 MB.
 
@@ -140,10 +156,9 @@ class RecipeRun:
             ValueError: If the stage is unknown, has no result, or does not train the language model.
         """
         stage = self.recipe.stage(name)
-        if stage.objective != "tasks" or not self._result(name).is_dir():
+        if stage.objective != "tasks" or not self.has_result(name):
             raise ValueError(f"expected a finished stage of the language model, got {name}; see {self.folder}")
-        module = self._build(stage)
-        fill(module, read_checkpoint(self._result(name))[0]["model"])
+        module = self.trained(name)
         if isinstance(module, LinkedModel):
             save_model(module.model, self.processor(), path, dtype=torch.float16, shard_bytes=SHARD_BYTES)
 
@@ -160,7 +175,7 @@ class RecipeRun:
             ValueError: If the stage is unknown or has a result, or the model is broken or has parts the stage lacks.
         """
         stage = self.recipe.stage(name)
-        if self._result(name).is_dir():
+        if self.has_result(name):
             raise ValueError(f"expected no result of stage {name} in {self.folder}, got one")
         model = load_model(path, device="cpu", dtype=torch.float32)
         before = VisionLLMProcessor.from_pretrained(path)

@@ -1,6 +1,7 @@
 """The nouns of the project: requests, regions, results, samples, and the tensors between the parts."""
 
 from visionllm.types.answers import Answer, FinishReason
+from visionllm.types.examples import Example
 from visionllm.types.generated import GeneratedImages
 from visionllm.types.poses import Keypoint, Pose, Poses
 from visionllm.types.regions import Box, Found, Mask, Point, Polygon, Region, Scribble
@@ -15,6 +16,7 @@ __all__ = [
     "Box",
     "DetectionTruth",
     "Detections",
+    "Example",
     "FinishReason",
     "Found",
     "GeneratedImages",

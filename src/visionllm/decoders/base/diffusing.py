@@ -255,8 +255,16 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         return terms
 
     @torch.no_grad()
-    def decode(self, queries: Queries, images: ImageBatch, options: Options) -> list[GeneratedImages]:
+    def decode(
+        self, queries: Queries, images: ImageBatch, options: Options, states: Tensor | None = None
+    ) -> list[GeneratedImages]:
         """Return the pictures of each unit, one a query group; see `Options` for steps, guidance, size and seed.
+
+        Args:
+            queries: The query groups.
+            images: The pictures that they are about.
+            options: How the pictures are made.
+            states: float[M, tokens, width]. What the U-Net reads for each query group, instead of its mapped slots.
 
         Raises:
             ValueError: If the scheduler is unknown, the VAE cannot take the size, or a picture to edit is not there.
@@ -266,7 +274,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         self.wake()
         if options.size_hw is not None:
             self.config.check_picture(options.size_hw)
-        states = self.mapped(queries)
+        states = self.mapped(queries) if states is None else states
         units = queries.mask.nonzero()[:, 0].tolist()
         places = [place for count in queries.mask.sum(1).tolist() for place in range(count)]
         seeds = [options.seed + place for place in places]
