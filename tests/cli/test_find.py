@@ -19,10 +19,11 @@ def test_things_like_the_examples_are_marked_in_every_picture(visionllm, small, 
     out = tmp_path / "found"
     out.mkdir()
     arguments = ("find", image, example, "-e", f"{example}@2,2,20,20", "--model", small, "--threshold", 0)
-    ran = visionllm(*arguments, "--json", "--out", out)
+    ran = visionllm(*arguments, "--json", "--out", out, "--sheet", tmp_path / "page.png")
     first, second = json.loads(ran.out)["pictures"]
     assert first["instances"][0]["label"] == "such thing"
     assert {Image.open(place["out"]).size for place in (first, second)} == {(240, 160)}
+    assert Image.open(tmp_path / "page.png").height > Image.open(first["out"]).height
     assert visionllm(*arguments).out.startswith(f"{image}: ")
 
 

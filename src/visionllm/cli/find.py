@@ -32,6 +32,9 @@ def find(
     out: Annotated[
         Path | None, typer.Option(help="Write the annotated pictures into this folder, under their own names.")
     ] = None,
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write the examples and all annotated pictures on one page into this file.")
+    ] = None,
     as_json: AsJson = False,
     threshold: Threshold = None,
     model: Model = None,
@@ -39,7 +42,7 @@ def find(
 ) -> None:
     """Find and mask everything that is like one to five examples.
 
-    visionllm find new1.png new2.png -e stars.png@10,10,40,40 --out found
+    visionllm find new1.png new2.png -e stars.png@10,10,40,40 --out found --sheet page.png
 
     visionllm find new.png -e a.png@10,20 -e b.png@30,30 -l bolt -l nut --save-examples parts.safetensors
 
@@ -48,13 +51,14 @@ def find(
     The embedded model has not learned this yet: name another one with --model.
     """
     from visionllm.processing import open_picture
+    from visionllm.rendering import draw_examples
 
     if (use_examples is None) == (not example):
         raise ValueError(f"expected {_FORM}, or --use-examples, and not both")
     if out is not None and not out.is_dir():
         raise ValueError(f"expected --out to be a folder that exists, got {str(out)!r}")
-    for image in images:
-        check_out(None if out is None else out / image.name)
+    for place in (sheet, *(None if out is None else out / image.name for image in images)):
+        check_out(place)
     options = answer_options(threshold)
     examples = _examples(example or [], label or [])
     pictures = [open_picture(image) for image in images]
@@ -62,9 +66,11 @@ def find(
     learned = predictor.learn(examples) if use_examples is None else predictor.load_examples(use_examples)
     if save_examples is not None:
         learned.save(save_examples)
+    results = [learned.find(picture, options=options) for picture in pictures]
+    if sheet is not None:
+        save_picture(draw_examples(learned.examples, pictures, results), sheet)
     told = []
-    for image, picture in zip(images, pictures, strict=True):
-        found = learned.find(picture, options=options)
+    for image, picture, found in zip(images, pictures, results, strict=True):
         place = None if out is None else out / image.name
         if place is not None:
             save_picture(found.render(picture), place)
@@ -88,6 +94,7 @@ def _examples(given: list[str], labels: list[str]) -> list["Example"]:
     from visionllm.cli.options import parse_regions
     from visionllm.predictor import check_examples
     from visionllm.processing import open_picture
+    from visionllm.types import Example
 
     if labels and len(labels) != len(given):
         raise ValueError(f"expected {len(given)} labels, one per example, got {len(labels)}")

@@ -3,6 +3,7 @@
 from visionllm.rendering.answers import draw_answer, draw_results
 from visionllm.rendering.canvas import Canvas
 from visionllm.rendering.detections import draw_detections, instance_colours, paint_detections
+from visionllm.rendering.examples import draw_examples
 from visionllm.rendering.generated import draw_generated, paint_generated
 from visionllm.rendering.poses import draw_poses, paint_poses
 from visionllm.rendering.regions import draw_regions
@@ -13,6 +14,7 @@ __all__ = [
     "contact_sheet",
     "draw_answer",
     "draw_detections",
+    "draw_examples",
     "draw_generated",
     "draw_poses",
     "draw_regions",

@@ -26,7 +26,7 @@ def draw_generated(image: Image.Image | None, generated: GeneratedImages, *, sca
         raise ValueError("expected one picture or more to draw, got none")
     if image is None:
         first, *others = generated.images
-        return _row([Canvas(first, scale).image, *others])
+        return in_row([Canvas(first, scale).image, *others])
     if generated.original_hw != (image.height, image.width):
         wanted = generated.original_hw
         expected = "no picture" if wanted is None else f"the picture that was edited, {wanted[1]}x{wanted[0]}"
@@ -44,10 +44,10 @@ def paint_generated(canvas: Canvas, generated: GeneratedImages) -> None:
 def paint_beside(canvas: Canvas, pictures: Sequence[Image.Image]) -> None:
     """Widen a canvas and put pictures at the right of what is on it, each as high."""
     if pictures:
-        canvas.image = _row([canvas.image, *pictures])
+        canvas.image = in_row([canvas.image, *pictures])
 
 
-def _row(pictures: list[Image.Image]) -> Image.Image:
+def in_row(pictures: Sequence[Image.Image]) -> Image.Image:
     """Return pictures side by side, each as high as the first."""
     height = pictures[0].height
     widths = [max(1, round(p.width * height / p.height)) for p in pictures]

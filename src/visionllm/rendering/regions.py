@@ -26,12 +26,12 @@ def draw_regions(image: Image.Image, regions: Sequence[Region], *, scale: int | 
     return canvas.image
 
 
-def paint_regions(canvas: Canvas, regions: Sequence[Region]) -> None:
-    """Draw regions on a canvas, then their numbers."""
+def paint_regions(canvas: Canvas, regions: Sequence[Region], names: Sequence[str] = ()) -> None:
+    """Draw regions on a canvas, then their names: those given, or R1, R2 and so on."""
     for region in regions:
         _paint_region(canvas, region)
-    for number, region in enumerate(regions, start=1):
-        canvas.chip((f"R{number}",), _bounds(region), REGION_COLOUR)
+    for name, region in zip(names or [f"R{n + 1}" for n in range(len(regions))], regions, strict=True):
+        canvas.chip((name,), _bounds(region), REGION_COLOUR)
 
 
 def _paint_region(canvas: Canvas, region: Region) -> None:
