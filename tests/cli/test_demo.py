@@ -35,6 +35,15 @@ def test_some_questions_need_no_picture(visionllm, small, folder, tmp_path):
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == ["a-1.png", "all.png", "no-picture-1.png"]
 
 
+@pytest.mark.parametrize("place", [[12, 9], [2, 2, 30, 20]])
+def test_a_question_may_point_at_a_place(place, visionllm, small, folder, tmp_path):
+    (folder / "prompts.json").write_text(json.dumps({"a.png": ["What is it?", {"ask": "What is this?", "at": place}]}))
+    ran = visionllm("demo", folder, "--out", tmp_path / "out", "--model", small)
+    assert ran.code == 0, ran.err
+    assert "> What is this?" in ran.out
+    assert (tmp_path / "out" / "a-2.png").is_file()
+
+
 def test_a_folder_without_questions_is_described(visionllm, small, folder, tmp_path):
     ran = visionllm("demo", folder, "--out", tmp_path / "out", "--model", small)
     assert ran.code == 0
@@ -58,6 +67,9 @@ def test_without_a_folder_examples_or_drawn_pictures_are_taken(there, visionllm,
         ("{", 'expected {"picture.png":'),
         ('["a.png"]', 'expected {"picture.png":'),
         ('{"a.png": "How many?"}', 'expected {"picture.png":'),
+        ('{"a.png": [{"ask": "What is this?", "at": [1]}]}', 'expected {"picture.png":'),
+        ('{"a.png": [{"ask": "What is this?", "at": 3}]}', 'expected {"picture.png":'),
+        ('{"a.png": [{"ask": "What is this?"}]}', 'expected {"picture.png":'),
         ('{"c.png": ["How many?"]}', "expected a picture file, got no file at"),
         ("{}", "expected pictures in"),
     ],
