@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from visionllm.cli.loading import loads_a_model
+from visionllm.cli.options import load
 from visionllm.cli.watching import watched
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def main() -> None:
 
 
 @app.command()
+@loads_a_model
 def world(
     group: Groups = None,
     version: Annotated[
@@ -103,16 +106,10 @@ def world(
     if json is not None and not json.absolute().parent.is_dir():
         raise ValueError(f"expected a folder for {json.name}, got {json.absolute().parent}, which is not there")
     if compare is None:
-        _score(_loaded(model, device), settings, groups, version, batch_size, json)
+        _score(load(model, device), settings, groups, version, batch_size, json)
     else:
-        models = {name: _loaded(folder, device) for name, folder in ((str(model or "tiny"), model), (compare, compare))}
+        models = {name: load(folder, device) for name, folder in ((str(model or "tiny"), model), (compare, compare))}
         _compare(models, settings[0], groups, version, batch_size, json)
-
-
-def _loaded(model: str | None, device: str | None) -> "Predictor":
-    from visionllm.predictor import VisionLLM
-
-    return VisionLLM.load(model, device=device)
 
 
 def _listed(values: Iterable[str]) -> list[str]:
