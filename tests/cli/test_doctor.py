@@ -82,7 +82,7 @@ def test_what_fits_leaves_room_for_a_conversation():
 
 
 def test_a_published_folder_is_known_by_its_configuration(visionllm: Command, tmp_path: Path):
-    raw = published_settings("7b") | {"use_sd": False, "use_ip2p": False}
+    raw: dict[str, Any] = published_settings("7b") | {"use_sd": False, "use_ip2p": False}
     raw["llm_config"] |= {"num_hidden_layers": 2}
     (tmp_path / "config.json").write_text(json.dumps(raw))
     parts = {part["name"]: part for part in told(visionllm, tmp_path)["parts"]}

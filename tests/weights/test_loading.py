@@ -15,7 +15,7 @@ from tests.small import save_small
 from tests.weights.test_folder import rewrite
 from visionllm import VisionLLM
 from visionllm.data.world import draw_picture
-from visionllm.weights import load_model, save_model
+from visionllm.weights import load_model, loading, save_model
 from visionllm.weights.loading import Loading
 from visionllm.weights.sizes import parts_of
 
@@ -110,6 +110,18 @@ def test_offloaded_weights_that_are_not_finite_are_refused_by_name(tmp_path: Pat
                     offload_folder=tmp_path / f"away-{share}",
                 ),
             )
+
+
+@pytest.mark.parametrize(("device", "places"), [("cpu", {"cpu"}), ("cuda", {0, "cpu"})])
+def test_gpus_are_filled_unless_the_cpu_computes(
+    device: str, places: set[Any], monkeypatch: pytest.MonkeyPatch, whole: VisionLLM
+):
+    sizes = {part.name: part.size("fp32") for part in parts_of(whole.model)}
+    room = {0: int((sum(sizes.values()) - sizes["language_model"] / 2) / 0.9), "cpu": 10**9}
+    monkeypatch.setattr(loading, "free_memory", lambda: room)
+    options = Loading(device_map="auto").options(whole.model.config, {}, torch.device(device), torch.float32)
+    assert set(options["device_map"].values()) == places
+    assert options["device_map"]["vision_encoder"] == list(room)[device == "cpu"]
 
 
 def test_modules_go_where_they_are_told(tmp_path: Path):

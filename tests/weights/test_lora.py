@@ -187,7 +187,7 @@ def test_a_stage_of_training_can_choose_the_adapters(taught: VisionLLMForConditi
 
 
 def test_half_precision_merges_too(saved: Path):
-    model = fresh().to(torch.bfloat16)
+    model = fresh().bfloat16()
     load_adapters(model, saved)
     apart = answers(model)
     merge_adapters(model)
@@ -226,6 +226,8 @@ def test_what_makes_no_sense_is_refused(taught: VisionLLMForConditionalGeneratio
     plain = fresh()
     with pytest.raises(ValueError, match="expected a model without adapters, got one with"):
         add_adapters(taught)
+    with pytest.raises(ValueError, match="expected a model without adapters, got one with"):
+        load_adapters(taught, tmp_path)
     for action in (merge_adapters, lambda model: save_adapters(model, tmp_path / "none")):
         with pytest.raises(ValueError, match="expected a model with adapters, got one without"):
             action(plain)

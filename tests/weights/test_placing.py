@@ -53,7 +53,7 @@ def test_layers_stay_in_their_order(bare):
 
 def test_smaller_numbers_need_less_room(bare):
     layer, rest = sizes(bare)
-    room = {0: rest + 3 * layer}
+    room: dict[placing.Device, int] = {0: rest + 3 * layer}
     with pytest.raises(ValueError, match="name an offload_folder"):
         place(bare, room, "fp32")
     assert set(place(bare, room, "int8", number_bytes=4).values()) == {0}

@@ -85,7 +85,7 @@ def test_sizes_in_words(size: int, words: str):
 
 
 def test_a_type_of_half_the_size_is_what_a_model_in_it_takes():
-    model = tiny_model().to(torch.bfloat16)
+    model = tiny_model().bfloat16()
     floating = [t for t in [*model.parameters(), *model.buffers()] if t.is_floating_point()]
     assert {t.dtype for t in floating} == {torch.bfloat16}
     assert total_size(parts_of(model), "bf16") == sum(t.nbytes for t in [*model.parameters(), *model.buffers()])

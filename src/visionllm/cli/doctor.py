@@ -190,13 +190,13 @@ def _fits_table(fits: Mapping[str, Mapping[str, tuple[str, ...] | None]]) -> "Ta
 
     table = Table("fits on", *next(iter(fits.values())))
     for device, cells in fits.items():
-        table.add_row(device, *(_fit(out) for out in cells.values()))
+        table.add_row(device, *(_fit(kind, out) for kind, out in cells.items()))
     return table
 
 
-def _fit(out: tuple[str, ...] | None) -> str:
+def _fit(kind: str, out: tuple[str, ...] | None) -> str:
     if out is None:
-        return "only in parts (--device auto)"
+        return "no" if kind in ("int8", "int4") else "only in parts (--device auto)"
     return f"without {', '.join(name.removeprefix('decoders.') for name in out)}" if out else "all of it"
 
 

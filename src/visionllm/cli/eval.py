@@ -108,7 +108,9 @@ def world(
     if compare is None:
         _score(load(model, device), settings, groups, version, batch_size, json)
     else:
-        models = {name: load(folder, device) for name, folder in ((str(model or "tiny"), model), (compare, compare))}
+        models: dict[str, Predictor] = {
+            name: load(folder, device) for name, folder in ((str(model or "tiny"), model), (compare, compare))
+        }
         _compare(models, settings[0], groups, version, batch_size, json)
 
 

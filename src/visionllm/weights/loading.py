@@ -26,8 +26,8 @@ class Loading:
         decoders: Names of the decoders that are built and read; None means all of them.
         quantise: Put the matrices of the language model's layers into 8 bits (a scale for each row, outliers in half
             precision) or 4 bits (normal float, a scale for each 64 weights). Everything else keeps its type.
-        device_map: `"auto"` fills the GPUs, then the main memory, then the disk with layers of the language model, and
-            keeps all else on the first device. Or the device of each module, by name.
+        device_map: `"auto"` fills the GPUs (unless the CPU computes), then the main memory, then the disk with layers
+            of the language model, and keeps all else on the first device. Or the device of each module, by name.
         max_memory: Bytes (or such as `"10GB"`) that `"auto"` may fill, by device: the number of a GPU, or `"cpu"`. A
             device that is not named has 90 % of what is free there.
         offload_folder: For layers that stay on the disk; None keeps all in memory.
@@ -76,7 +76,7 @@ class Loading:
         Args:
             config: Of the model.
             stored: Shapes of its weights.
-            device: Where it computes if nothing is spread.
+            device: Where it computes.
             dtype: Its floating type.
 
         Returns:
@@ -94,7 +94,11 @@ class Loading:
             model = skeleton(config, stored)
             precision: Precision = self.quantise or ("fp32" if dtype == torch.float32 else "bf16")
             found["device_map"] = place(
-                model, self._memory(), precision, number_bytes=dtype.itemsize, disk=self.offload_folder is not None
+                model,
+                self._memory(device),
+                precision,
+                number_bytes=dtype.itemsize,
+                disk=self.offload_folder is not None,
             )
         elif self.device_map is not None:
             found["device_map"] = dict(self.device_map)
@@ -107,9 +111,11 @@ class Loading:
                 raise ValueError(f"expected room for all of a model in {self.quantise} on GPUs, or all in main memory")
         return found
 
-    def _memory(self) -> dict[Device, int]:
+    def _memory(self, first: torch.device) -> dict[Device, int]:
+        """Return what may be filled of each device; GPUs only if one of them comes first."""
         named = {device: memory_size(size) for device, size in (self.max_memory or {}).items()}
-        found = {device: named.pop(device, int(free * SHARE)) for device, free in free_memory().items()}
+        free = {device: size for device, size in free_memory().items() if device == "cpu" or first.type != "cpu"}
+        found = {device: named.pop(device, int(size * SHARE)) for device, size in free.items()}
         if named:
             known = ", ".join(map(str, found))
             raise ValueError(f"expected devices among {known} in max_memory, got {next(iter(named))!r}")

@@ -83,16 +83,13 @@ def add_adapters(model: VisionLLMForConditionalGeneration, config: AdapterConfig
         ValueError: If it has adapters, or lacks one of the targets.
     """
     config = config or AdapterConfig()
-    if adapters_of(model) is not None:
-        raise ValueError("expected a model without adapters, got one with: merge them first")
+    _refuse_adapted(model)
     _matrices(model, config)
     peft = optional("peft", "adapting a language model", "adapters")
     language: nn.Module = model.language_model
     language.requires_grad_(False)
-    if getattr(model, "is_loaded_in_8bit", False):
-        language.is_loaded_in_8bit = True  # where peft looks
-    if getattr(model, "is_loaded_in_4bit", False):
-        language.is_loaded_in_4bit = True
+    for kind in ("is_loaded_in_8bit", "is_loaded_in_4bit"):
+        setattr(language, kind, getattr(model, kind, False))  # where peft looks
     settings = peft.LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,
@@ -144,6 +141,7 @@ def load_adapters(model: VisionLLMForConditionalGeneration, folder: str | Path, 
             finite, or the model has adapters.
     """
     path = Path(folder)
+    _refuse_adapted(model)
     check_files(path, needed=CONFIG)
     try:
         stored = load_file(path / TENSORS)
@@ -187,6 +185,11 @@ def merge_adapters(model: VisionLLMForConditionalGeneration) -> None:
             language.set_submodule(name, adapted.get_base_layer())
     for left in (_KEPT, "peft_config"):
         delattr(language, left)
+
+
+def _refuse_adapted(model: VisionLLMForConditionalGeneration) -> None:
+    if adapters_of(model) is not None:
+        raise ValueError("expected a model without adapters, got one with: merge them first")
 
 
 def _config(raw: Mapping[str, Any], where: str, *, vocabulary: bool) -> AdapterConfig:
