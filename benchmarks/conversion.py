@@ -11,18 +11,18 @@ import torch
 from measuring import Measurement, cold_run
 from visionllm.config import VisionLLMConfig
 from visionllm.config.diffusion import published_unet
+from visionllm.recipes.published.models import published_settings
 from visionllm.weights.convert import convert_from_published
 from visionllm.weights.plan import our_shapes, plan_to_published
 from visionllm.weights.published import config_from_published
 
 NAME = "conversion"
-RELEASE = Path(__file__).resolve().parents[1] / "tests" / "weights" / "released_7b.json"
 FILES = 24
 
 
 def smaller_release() -> VisionLLMConfig:
     """Return the configuration of the release with all of its layers, narrower ones."""
-    raw: dict[str, Any] = json.loads(RELEASE.read_text(encoding="utf-8"))["config"]
+    raw = published_settings("7b")
     raw["llm_config"] |= {"hidden_size": 1536, "intermediate_size": 4128}
     raw["vis_encoder_config"] |= {"hidden_size": 256, "intermediate_size": 1024}
     bases = {

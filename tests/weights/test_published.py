@@ -9,6 +9,7 @@ import torch
 from tests.parity.golden import sets
 from visionllm.config import Quirks, VisionLLMConfig
 from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.recipes.published.models import published_settings
 from visionllm.weights.published import (
     SLOT_TOKENS,
     config_from_published,
@@ -23,6 +24,7 @@ from visionllm.weights.published import (
 def released() -> dict[str, Any]:
     """The configuration of the 7B release, and the shape of each of its tensors."""
     raw = json.loads((Path(__file__).parent / "released_7b.json").read_text())
+    raw["config"] = published_settings("7b")
     pictures = raw.pop("diffusion_shapes")  # the same for both decoders, but for what the U-Net sees
     width, _, *kernel = pictures["sd_unet.conv_in.weight"]
     edits = pictures | {"sd_unet.conv_in.weight": [width, 8, *kernel]}

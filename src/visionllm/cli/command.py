@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, demo, detect, find, make, pose, tasks, train, world
+from visionllm.cli import ask, demo, detect, doctor, find, make, pose, tasks, train, world
 from visionllm.cli import eval as evaluate
+from visionllm.cli.loading import loads_a_model
 
 # The base of all complaints of the parser that typer brings along; it lies elsewhere in older versions.
 UsageError: type[Exception] = typer.BadParameter.__bases__[0]
@@ -39,17 +40,18 @@ def _whole(
     """Options of all commands; `main` reads `--debug` itself."""
 
 
-app.command()(ask.run)
-app.command()(detect.detect)
-app.command()(detect.segment)
-app.command()(detect.refer)
-app.command()(find.find)
-app.command()(pose.pose)
-app.command()(make.generate)
-app.command()(make.edit)
-app.command()(ask.caption)
-app.command()(demo.demo)
+app.command()(loads_a_model(ask.run))
+app.command()(loads_a_model(detect.detect))
+app.command()(loads_a_model(detect.segment))
+app.command()(loads_a_model(detect.refer))
+app.command()(loads_a_model(find.find))
+app.command()(loads_a_model(pose.pose))
+app.command()(loads_a_model(make.generate))
+app.command()(loads_a_model(make.edit))
+app.command()(loads_a_model(ask.caption))
+app.command()(loads_a_model(demo.demo))
 app.command()(tasks.tasks)
+app.command()(doctor.doctor)
 app.add_typer(world.app, name="world")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from visionllm.cli.loading import loads_a_model
+from visionllm.cli.options import load
 from visionllm.cli.watching import watched
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ def main() -> None:
 
 
 @app.command()
+@loads_a_model
 def world(
     group: Groups = None,
     version: Annotated[
@@ -103,9 +106,11 @@ def world(
     if json is not None and not json.absolute().parent.is_dir():
         raise ValueError(f"expected a folder for {json.name}, got {json.absolute().parent}, which is not there")
     if compare is None:
-        _score(_loaded(model, device), settings, groups, version, batch_size, json)
+        _score(load(model, device), settings, groups, version, batch_size, json)
     else:
-        models = {name: _loaded(folder, device) for name, folder in ((str(model or "tiny"), model), (compare, compare))}
+        models: dict[str, Predictor] = {
+            name: load(folder, device) for name, folder in ((str(model or "tiny"), model), (compare, compare))
+        }
         _compare(models, settings[0], groups, version, batch_size, json)
 
 
@@ -113,6 +118,7 @@ EXPERT_GROUPS = ("detect", "domain", "pose", "draw", "edit")
 
 
 @app.command()
+@loads_a_model
 def experts(
     run: Annotated[Path, typer.Argument(help="Folder of a training run with results of experts.")],
     group: Annotated[
@@ -151,13 +157,7 @@ def experts(
     families = families_of("edit", version=2) if "edit" in groups else ()
     edits = [sample for name in families for _, sample in setting.samples(name)]
     found = Experts.of(RecipeRun(RECIPE, run, RunOptions(folder=run)), briefs_by_words(edits))
-    _compare({"model": _loaded(model, device), "experts": found}, setting, groups, None, batch_size, json)
-
-
-def _loaded(model: str | None, device: str | None) -> "Predictor":
-    from visionllm.predictor import VisionLLM
-
-    return VisionLLM.load(model, device=device)
+    _compare({"model": load(model, device), "experts": found}, setting, groups, None, batch_size, json)
 
 
 def _listed(values: Iterable[str]) -> list[str]:

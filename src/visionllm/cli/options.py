@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visionllm.cli.loading import chosen
+
 if TYPE_CHECKING:
     from PIL import Image
 
@@ -17,7 +19,10 @@ Threshold = Annotated[
     float | None, typer.Option(min=0, max=1, help="Lowest score of what is shown; the model's own by default.")
 ]
 Model = Annotated[str | None, typer.Option(help="Folder of a model; the embedded one, `tiny`, by default.")]
-Device = Annotated[str | None, typer.Option(help="Such as cpu or cuda; a GPU is taken by default if there is one.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Such as cpu or cuda; auto spreads over all; a GPU is taken by default if there is one."),
+]
 Seed = Annotated[int, typer.Option(help="Seed of every random draw.")]
 Out = Annotated[Path | None, typer.Option(help="Write the annotated picture to this file (.png, .jpg or .webp).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -111,7 +116,7 @@ def answer_options(threshold: float | None, seed: int = 0, max_new_tokens: int |
 
 
 def load(model: str | None, device: str | None) -> "VisionLLM":
-    """Load a model."""
+    """Load a model as the options of the command say; see `visionllm.cli.loading`."""
     from visionllm.predictor import VisionLLM
 
-    return VisionLLM.load(model, device=device)
+    return VisionLLM.load(model, **chosen(device))

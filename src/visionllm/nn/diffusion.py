@@ -10,23 +10,20 @@ from torch import Tensor, nn
 
 from visionllm.config.diffusion import SCHEDULERS, DiffusionConfig, check_scheduler
 from visionllm.config.strict import check_keys
+from visionllm.nn.optional import nothing_fetched, optional
 
 DEFAULT_STEPS = 1000
 
 
-def _diffusers() -> Any:
-    """Return the library.
+def _of_diffusers(name: str) -> Any:
+    """Return a class of the library, which takes seconds to import.
 
     Raises:
         ImportError: If it is not installed.
     """
-    try:
-        import diffusers  # an optional dependency, which takes seconds to import
-    except ModuleNotFoundError as missing:
-        raise ImportError(
-            "making and editing pictures needs diffusers: pip install 'visionllm-v2[generation]'"
-        ) from missing
-    return diffusers
+    library = optional("diffusers", "making and editing pictures", "generation")
+    with nothing_fetched():  # what a name stands for is imported when it is asked for
+        return getattr(library, name)
 
 
 def _settings_of(constructor: Callable[..., Any]) -> list[str]:
@@ -34,7 +31,7 @@ def _settings_of(constructor: Callable[..., Any]) -> list[str]:
 
 
 def _network(name: str, settings: Mapping[str, Any], part: str) -> nn.Module:
-    cls = getattr(_diffusers(), name)
+    cls = _of_diffusers(name)
     check_keys(settings, _settings_of(cls), part)
     try:
         return cls(**settings)
@@ -121,8 +118,7 @@ class NoiseSchedule:
     """
 
     def __init__(self, settings: Mapping[str, Any]) -> None:
-        library = _diffusers()
-        check_keys(settings, {key for name in SCHEDULERS for key in _settings_of(getattr(library, name))}, "schedule")
+        check_keys(settings, {key for name in SCHEDULERS for key in _settings_of(_of_diffusers(name))}, "schedule")
         self._scheduler = _scheduler("DDPMScheduler", settings)
         self.steps = int(settings.get("num_train_timesteps", DEFAULT_STEPS))
 
@@ -185,6 +181,6 @@ class Stepper:
 
 def _scheduler(name: str, settings: Mapping[str, Any]) -> Any:
     check_scheduler(name)
-    cls = getattr(_diffusers(), name)
+    cls = _of_diffusers(name)
     own = _settings_of(cls)  # schedulers read each other's settings, and pass over what is not for them
     return cls(**{key: value for key, value in settings.items() if key in own})

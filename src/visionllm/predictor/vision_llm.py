@@ -1,10 +1,10 @@
 """The user's object: `VisionLLM` answers questions about pictures."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 import numpy as np
 import torch
@@ -25,7 +25,9 @@ from visionllm.processing import (
     open_picture,
 )
 from visionllm.types import Answer, Detections, Example, GeneratedImages, Message, Options, Poses, Region, Request, ask
-from visionllm.weights import load_model
+from visionllm.weights import Loading, load_adapters, load_model
+from visionllm.weights.loading import Small
+from visionllm.weights.placing import Device
 
 ImageLike = Image.Image | str | PathLike[str] | bytes
 """A picture, the path of its file, or the content of the file."""
@@ -74,6 +76,12 @@ class VisionLLM:
         device: str | torch.device | None = None,
         dtype: torch.dtype | None = None,
         deterministic: bool = False,
+        decoders: Sequence[str] | None = None,
+        quantise: Small | None = None,
+        device_map: Literal["auto"] | Mapping[str, Device] | None = None,
+        max_memory: Mapping[Device, int | str] | None = None,
+        offload_folder: str | PathLike[str] | None = None,
+        adapters: str | PathLike[str] | None = None,
     ) -> Self:
         """Load a model.
 
@@ -82,14 +90,31 @@ class VisionLLM:
             device: Where it computes; None takes the GPU if there is one.
             dtype: Its floating type; None means float32 on the CPU, and elsewhere the type it is stored in.
             deterministic: See the class.
+            decoders: Names of the decoders that are built and read, such as `("detection",)`; None means all.
+            quantise: `"int8"` or `"int4"` makes the language model smaller, and nothing else.
+            device_map: `"auto"` spreads the language model over GPUs, main memory and disk; see `Loading`.
+            max_memory: Bytes, or such as `"10GB"`, that `device_map` may fill of each device.
+            offload_folder: Where `device_map` may leave what does not fit into memory.
+            adapters: The folder of adapters for the language model, which `visionllm.weights.lora` wrote.
 
         Raises:
-            ValueError: If there is no such model, or its folder is broken.
+            ImportError: If a library is missing that a choice needs.
+            ValueError: If there is no such model, its folder or that of the adapters is broken, or something that was
+                asked for does not fit the model.
         """
         folder = find_model(model)
         place = find_device(device)
         processor = VisionLLMProcessor.from_pretrained(folder)
-        network = load_model(folder, device=place, dtype=dtype)
+        loading = Loading(
+            decoders=decoders,
+            quantise=quantise,
+            device_map=device_map,
+            max_memory=max_memory,
+            offload_folder=offload_folder,
+        )
+        network = load_model(folder, device=place, dtype=dtype, loading=loading)
+        if adapters is not None:
+            load_adapters(network, Path(adapters))
         return cls(network, processor, deterministic=deterministic, drawings_only=folder.parent == EMBEDDED)
 
     @property

@@ -21,6 +21,7 @@ from transformers.utils import logging
 
 from visionllm.config import VisionLLMConfig
 from visionllm.model import VisionLLMForConditionalGeneration
+from visionllm.weights.loading import Loading
 from visionllm.weights.shards import Planned, index_of, into_shards, shard_names, write_shard
 
 CONFIG, MANIFEST, INDEX = "config.json", "manifest.json", "model.safetensors.index.json"
@@ -53,7 +54,7 @@ def save_model(
         shard_bytes: Largest size of one file of weights; a single larger tensor gets a file of its own.
 
     Raises:
-        ValueError: If a weight is not finite, here or in `dtype`.
+        ValueError: If a weight is not finite, here or in `dtype`, or the model is quantised, offloaded or has adapters.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,10 @@ def save_model(
 
 
 def load_model(
-    path: str | Path, device: str | torch.device = "cpu", dtype: torch.dtype | None = None
+    path: str | Path,
+    device: str | torch.device = "cpu",
+    dtype: torch.dtype | None = None,
+    loading: Loading | None = None,
 ) -> VisionLLMForConditionalGeneration:
     """Read the model of a folder that `save_model` wrote, ready to answer.
 
@@ -84,40 +88,52 @@ def load_model(
         path: The folder.
         device: Where it computes.
         dtype: Its floating type; None means float32 on the CPU, and elsewhere the type it is stored in.
+        loading: What of it is loaded, how small, and spread how; None means all of it, as it is, on the one device.
 
     Raises:
-        ValueError: If a file is missing or damaged, or a tensor is missing, unknown, of the wrong shape or not finite.
+        ImportError: If a library is missing that `loading` needs.
+        ValueError: If a file is missing or damaged, a tensor is missing, unknown, of the wrong shape or not finite, or
+            a choice does not fit the model.
     """
-    path = Path(path)
+    path, loading = Path(path), loading or Loading()
     check_files(path)
     settings = read_json(path / CONFIG)
     config = VisionLLMConfig.from_dict(settings)
+    unread = tuple(f"decoders.{name}." for name in loading.chosen(config))
+    stored = {name: shape for name, shape in _shapes(path).items() if not name.startswith(unread)}
     kind = dtype or (torch.float32 if torch.device(device).type == "cpu" else getattr(torch, settings["dtype"]))
+    options = loading.options(config, stored, torch.device(device), kind)
     with _silence():
         loaded: Any = VisionLLMForConditionalGeneration.from_pretrained(
             str(path),
             config=config,
-            stored=_shapes(path),
+            stored=stored,
             dtype=kind,
             local_files_only=True,
             use_safetensors=True,
             ignore_mismatched_sizes=True,
             output_loading_info=True,
+            **options,
         )
     model, report = loaded
     for problem in ("missing", "unexpected", "mismatched"):
         names = sorted(str(n[0] if isinstance(n, tuple) else n) for n in report[f"{problem}_keys"])
+        names = [name for name in names if not name.startswith(unread)] if unread else names
         if names:
             wrong = {"missing": "is missing", "unexpected": "is unknown", "mismatched": "has another shape"}[problem]
             raise ValueError(
                 f"expected the weights of {path} to fit its {CONFIG}: {names[0]} {wrong} ({len(names)} such)"
             )
-    check_finite(model.state_dict(), str(path))
-    return model.to(device).eval()
+    _check_loaded(model, path)
+    return model.eval() if options else model.to(device).eval()
 
 
-def check_files(path: Path) -> None:
+def check_files(path: Path, needed: str = CONFIG) -> None:
     """Compare a folder with its manifest.
+
+    Args:
+        path: The folder.
+        needed: A file that must be in the list.
 
     Raises:
         ValueError: If the folder or one of its files is missing or damaged.
@@ -125,7 +141,7 @@ def check_files(path: Path) -> None:
     if not path.is_dir():
         raise ValueError(f"expected a model folder, got {path}")
     files = read_json(path / MANIFEST).get("files")
-    if not isinstance(files, Mapping) or CONFIG not in files:
+    if not isinstance(files, Mapping) or needed not in files:
         raise ValueError(f"expected {path / MANIFEST} to list the files of a model, got {files}")
     for name, wanted in files.items():
         file = path / name
@@ -161,6 +177,17 @@ def check_finite(tensors: Mapping[str, Tensor], where: str) -> None:
             raise ValueError(f"expected finite weights in {where}, got NaN or infinity in {name}")
 
 
+def _check_loaded(model: VisionLLMForConditionalGeneration, path: Path) -> None:
+    """Refuse NaN and infinity; what is offloaded is read from its file, tensor by tensor."""
+    tensors = model.state_dict()
+    check_finite({name: tensor for name, tensor in tensors.items() if not tensor.is_meta}, str(path))
+    offloaded = {name for name, tensor in tensors.items() if tensor.is_meta}
+    for file in sorted(path.glob("*.safetensors")) if offloaded else ():
+        with safe_open(file, "pt") as shard:
+            for name in offloaded & set(shard.keys()):
+                check_finite({name: shard.get_tensor(name)}, str(path))
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Read a JSON object.
 
@@ -180,6 +207,12 @@ def read_json(file: Path) -> dict[str, Any]:
 
 def _stored(model: VisionLLMForConditionalGeneration, dtype: torch.dtype | None) -> dict[str, Tensor]:
     """Return the tensors to write; of those that share memory only the first."""
+    if getattr(model, "hf_quantizer", None) is not None:
+        raise ValueError("expected a model whose weights have a type of their own to save, got one in int8 or int4")
+    if inside := next((name for name, _ in model.named_parameters() if ".base_layer." in name), None):
+        raise ValueError(f"expected a model without adapters to save, got {inside}: merge them, or save them alone")
+    if away := next((name for name, tensor in model.state_dict().items() if tensor.is_meta), None):
+        raise ValueError(f"expected a model that is all in memory to save, got {away} offloaded")
     stored: dict[str, Tensor] = {}
     seen: set[tuple[int, torch.Size]] = set()
     for name, tensor in model.state_dict().items():

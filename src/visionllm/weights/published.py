@@ -110,6 +110,11 @@ def released_token_ids(first: int = 32000) -> dict[str, int]:
     return {token: first + i for i, token in enumerate(TOKENS)}
 
 
+def is_published(raw: Mapping[str, Any]) -> bool:
+    """Tell whether a `config.json` is one of the published code."""
+    return "vis_encoder_config" in raw
+
+
 def config_from_published(
     raw: Mapping[str, Any],
     *,
