@@ -23,10 +23,13 @@ class Mark:
     Attributes:
         region: What is pointed at, in pixels of that picture.
         picture: Index of the picture among all pictures of the request; None means the last one before the mark.
+        numbered: It is called `region1`, `region2`, … by its place among the marks; otherwise just `region`, as
+            published examples and region captions have it.
     """
 
     region: Region
     picture: int | None = None
+    numbered: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,10 +39,13 @@ class Routed:
     Attributes:
         text: The words that are routed; may be empty, as for `[GRD]`.
         token: The routing token, such as `"[DET]"`.
+        wrapped: The words stand in `<det>…</det>`, as those of published grounded captions do; None leaves it to the
+            template of the conversation.
     """
 
     text: str
     token: str
+    wrapped: bool | None = None
 
 
 Part = str | Picture | Mark | Routed
