@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visionllm.processing import PUBLISHED, Prompts, Vocabulary
+from visionllm.processing.prompt_families import FAMILIES
 from visionllm.types import (
     Answer,
     Detections,
@@ -21,8 +22,13 @@ from visionllm.types import (
 )
 
 OPEN, CLOSE, GROUNDING, KEYPOINTS = "<det>", "</det>", "[GRD]", "[POSE]"
-# Answers of the published model that are no template of a processor.
-PUBLISHED_LEADS = ("Certainly, the image shows the results for ",)
+FAMILY_LEADS = tuple(
+    answer.split("{routed}")[0]
+    for family in FAMILIES.values()
+    for answer in (*family.answers, *family.own_answers)
+    if "{routed}" in answer
+)
+"""How routed answers of the published model begin, those included that are no template of a processor."""
 _REGION = re.compile(r"region\d+")
 _CLAUSE = re.compile(r".*(?:[,;:.!?]\s|\n|\band\s)", re.DOTALL)
 _REFERRING = re.compile(
@@ -287,7 +293,7 @@ def _find(raw: str, first: int, mark: _Mark, prompts: Prompts) -> _Found:
         words = mark.wrapped if mark.wrapped[0] < mark.wrapped[1] else None
         return _Found(token=mark.token, position=mark.position, place=mark.place, words=words, clause=mark.wrapped)
     before = raw[first : mark.place]
-    leads = [answer.split("{routed}")[0] for answer in _known_answers(prompts)] + list(PUBLISHED_LEADS)
+    leads = [answer.split("{routed}")[0] for answer in _known_answers(prompts)] + list(FAMILY_LEADS)
     lead = max((lead.strip() for lead in leads if before.lstrip().startswith(lead.strip())), key=len, default="")
     if lead:
         begin = first + before.index(lead) + len(lead)

@@ -90,7 +90,8 @@ class Questions:
 
     def describe_region(self, region: Region, *, options: Options | None = None) -> Answer:
         """Describe what a region holds."""
-        parts = fill(self.core.processor.config.prompts.describe_region, "region", [Mark(region)])
+        prompts = self.core.processor.config.prompts
+        parts = fill(prompts.describe_region, "region", [Mark(region, numbered=prompts.numbered_region)])
         return self.core.answer(self.prepare([self._request(parts, options)]))[0]
 
     def detect(self, classes: Sequence[str], *, options: Options | None = None) -> Detections:
