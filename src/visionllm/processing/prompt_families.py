@@ -11,20 +11,8 @@ from typing import Any
 from visionllm.processing.plain import from_plain
 
 PLACEHOLDERS = frozenset(
-    [
-        "names",
-        "phrase",
-        "keypoints",
-        "regions",
-        "region",
-        "count",
-        "caption",
-        "wish",
-        "question",
-        "choices",
-        "words",
-        "routed",
-    ]
+    {"names", "phrase", "keypoints", "regions", "region", "count"}
+    | {"caption", "wish", "question", "choices", "words", "routed"}
 )
 _HELD = re.compile(r"\{(\w*)\}")
 
