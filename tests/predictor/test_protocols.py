@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.small import picture, small_model, small_predictor, small_processor, written
-from visionllm.predictor import VisionLLM, core
+from visionllm.predictor import Example, VisionLLM, core
 from visionllm.processing.prompt_families import FAMILIES
 from visionllm.types import Answer, Box, GeneratedImages, Options, Point
 
@@ -131,7 +131,7 @@ def test_poses_are_found_freely_with_the_keypoints_that_were_answered(full, monk
 
 
 def test_pictures_are_made_freely_if_the_answer_routes_one(full, monkeypatch):
-    made = GeneratedImages(images=np.zeros((1, 8, 8, 3), dtype=np.uint8), labels=("a star",))
+    made = GeneratedImages(pictures=(np.zeros((8, 8, 3), dtype=np.uint8),), seeds=(0,), labels=("a star",))
     answer = Answer(text="Here it is.", finish_reason="stop", pictures=(made,))
     monkeypatch.setattr(core.Core, "answer", lambda *_: [answer])
     assert full.generate("a star", options=FREE) is made
@@ -156,8 +156,6 @@ def test_a_question_in_other_words_needs_its_placeholder(predictor):
 
 
 def test_examples_answer_freely_too(predictor, monkeypatch):
-    from visionllm.predictor import Example
-
     monkeypatch.setattr(core.Core, "write", lambda *_: [written(predictor.processor.vocabulary, "None.")])
     learned = predictor.learn([Example(picture(), Box(1, 1, 9, 9))])
     assert len(learned.find(picture(), options=FREE)) == 0
