@@ -25,7 +25,7 @@ from visionllm.processing import (
     refer_answer,
 )
 from visionllm.processing.prompts import fill, semantic_question
-from visionllm.processing.regions import region_mask, split_mask
+from visionllm.processing.regions import seen_region
 from visionllm.types import (
     Answer,
     Detections,
@@ -276,8 +276,15 @@ class OpenedImage(Questions):
         for owner, request in enumerate(requests):
             marks = [part for message in request.messages for part in message.parts if isinstance(part, Mark)]
             for number, mark in enumerate(marks):
-                pixels = region_mask(mark.region, (self.image.height, self.image.width), index=number)
-                masks.append(split_mask(pixels, processor.config.vision, index=number))
+                masks.append(
+                    seen_region(
+                        mark.region,
+                        (self.image.height, self.image.width),
+                        processor.config.vision,
+                        published=processor.config.published_regions,
+                        index=number,
+                    )
+                )
                 owners.append(owner)
         return ModelInputs(
             input_ids=torch.tensor(ids),

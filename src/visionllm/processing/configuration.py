@@ -45,6 +45,8 @@ class ProcessorConfig:
         vocabulary_size: Rows of the text vocabulary; None takes the tokenizer's length.
         word_prefix: Which runs of text begin a word, for tokenizers of SentencePiece; see `WordPrefix`.
         classes_per_pass: Most classes that one pass of the known-class mode lists; more are split over several passes.
+        published_regions: Marked regions are brought to the vision encoder as the published code does; see
+            `seen_region`.
         max_pictures: Most pictures of a request.
         max_regions: Most regions of a request.
 
@@ -65,6 +67,7 @@ class ProcessorConfig:
     vocabulary_size: int | None = None
     word_prefix: WordPrefix = "none"
     classes_per_pass: int = 80
+    published_regions: bool = False
     max_pictures: int = 8
     max_regions: int = 64
 
