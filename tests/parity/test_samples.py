@@ -57,7 +57,7 @@ def processor_of(golden: Golden, words: dict[str, Any], aspect: str, *, shuffled
         template=VICUNA_V1,
         tokens_per_split=side * side // (4 if shuffled else 1),
         context_length=settings["model_max_length"],
-        word_prefix=vocabulary.word_prefix,
+        word_prefix=words[str(golden)][1],
     )
     return VisionLLMProcessor(config, vocabulary.tokenizer)
 

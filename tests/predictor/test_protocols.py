@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.small import picture, small_model, small_predictor, small_processor, written
+from visionllm.decoders import DetectionDecoder
 from visionllm.predictor import Example, VisionLLM, core
 from visionllm.processing.prompt_families import FAMILIES
 from visionllm.types import Answer, Box, GeneratedImages, Options, Point
@@ -52,6 +53,7 @@ def test_the_published_protocol_has_no_threshold_and_no_second_pass():
     processor = small_processor()
     small = VisionLLM(small_model(processor), processor)
     detector = small.model.decoder("detection")
+    assert isinstance(detector, DetectionDecoder)
     detector.config = replace(detector.config, threshold=1.0)
     names = ["star", "fish", "cup", "sun"]  # three are a pass of this processor
     options = Options(max_instances=5)
@@ -163,7 +165,7 @@ def test_examples_answer_freely_too(predictor, monkeypatch):
 
 def test_a_protocol_has_one_of_three_names():
     with pytest.raises(ValueError, match="option protocol is out of range: got fast"):
-        Options(protocol="fast")
+        Options(**{"protocol": "fast"})
     with pytest.raises(ValueError, match="option candidates is out of range: got 0"):
         Options(candidates=0)
     assert Options(protocol="published").lowest_score(0.3) == 0

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from visionllm.weights.published_words import words_from_published
 SET = sets("conversation")[0]
 
 
-def folder(place: Path, **settings: object) -> Path:
+def folder(place: Path, **settings: Any) -> Path:
     """Write a published tokenizer."""
     return words_folder(SET, place, **settings)
 
