@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from visionllm.processing import PUBLISHED, Prompts, Vocabulary
+from visionllm.processing.prompt_families import FAMILIES
 from visionllm.types import (
     Answer,
     Detections,
@@ -21,8 +22,13 @@ from visionllm.types import (
 )
 
 OPEN, CLOSE, GROUNDING, KEYPOINTS = "<det>", "</det>", "[GRD]", "[POSE]"
-# Answers of the published model that are no template of a processor.
-PUBLISHED_LEADS = ("Certainly, the image shows the results for ",)
+FAMILY_LEADS = tuple(
+    answer.split("{routed}")[0]
+    for family in FAMILIES.values()
+    for answer in (*family.answers, *family.own_answers)
+    if "{routed}" in answer
+)
+"""How routed answers of the published model begin, those included that are no template of a processor."""
 _REGION = re.compile(r"region\d+")
 _CLAUSE = re.compile(r".*(?:[,;:.!?]\s|\n|\band\s)", re.DOTALL)
 _REFERRING = re.compile(
@@ -254,32 +260,30 @@ def _marks(ids: Sequence[int], vocabulary: Vocabulary) -> tuple[str, list[_Mark]
     """Return the text of the ids, and where in it the routing tokens stand."""
     routes = {vocabulary.token_id(token): token for token in vocabulary.routes}
     opening, closing = (vocabulary.token_id(token) if vocabulary.is_structure(token) else -1 for token in (OPEN, CLOSE))
-    words: list[int] = []
     opened: int | None = None
     wrapped: tuple[int, int] | None = None
-    places: list[tuple[str, int, int, tuple[int, int] | None]] = []
+    places: list[tuple[str, int, tuple[int, int] | None]] = []
     for position, token in enumerate(ids):
         if token == opening:
-            opened = len(words)
+            opened = position
         elif token == closing and opened is not None:
-            wrapped, opened = (opened, len(words)), None
+            wrapped, opened = (opened, position), None
         elif token in routes:
-            fits = wrapped is not None and wrapped[1] == len(words)
-            places.append((routes[token], position, len(words), wrapped if fits else None))
+            places.append((routes[token], position, wrapped))
             wrapped = None
         elif token < vocabulary.size and token not in vocabulary.special_ids:
-            words.append(token)
-    whole = vocabulary.decode(words)
+            wrapped = None
+    whole = vocabulary.decode(ids)
     start = len(whole) - len(whole.lstrip())
     raw = whole.strip()
 
     def letters(count: int) -> int:
-        return min(max(len(vocabulary.decode(words[:count])) - start, 0), len(raw))
+        return min(max(len(vocabulary.decode(ids[:count])) - start, 0), len(raw))
 
     marks = []
-    for token, position, place, around in places:
+    for token, position, around in places:
         inside = None if around is None else _trimmed(raw, letters(around[0]), letters(around[1]))
-        marks.append(_Mark(token=token, position=position, place=letters(place), wrapped=inside))
+        marks.append(_Mark(token=token, position=position, place=letters(position), wrapped=inside))
     return raw, marks
 
 
@@ -289,7 +293,7 @@ def _find(raw: str, first: int, mark: _Mark, prompts: Prompts) -> _Found:
         words = mark.wrapped if mark.wrapped[0] < mark.wrapped[1] else None
         return _Found(token=mark.token, position=mark.position, place=mark.place, words=words, clause=mark.wrapped)
     before = raw[first : mark.place]
-    leads = [answer.split("{routed}")[0] for answer in _known_answers(prompts)] + list(PUBLISHED_LEADS)
+    leads = [answer.split("{routed}")[0] for answer in _known_answers(prompts)] + list(FAMILY_LEADS)
     lead = max((lead.strip() for lead in leads if before.lstrip().startswith(lead.strip())), key=len, default="")
     if lead:
         begin = first + before.index(lead) + len(lead)

@@ -1,9 +1,11 @@
 """Reads the golden numbers of the published code.
 
 The folder is `golden/` beside this file, or the one that the environment variable VISIONLLM_GOLDEN names. A set is a
-folder in it; sets of one kind share the kind as the beginning of their name.
+folder in it; sets of one kind share the kind as the beginning of their name. A JSON file may be packed (`….json.gz`);
+whole numbers that stand beside or instead of a file of tensors are in such a file of lists, `tensors.json.gz`.
 """
 
+import gzip
 import json
 import os
 from dataclasses import dataclass
@@ -30,11 +32,17 @@ class Golden:
 
     def json(self, name: str = "config.json") -> Any:
         """Return a JSON file of the set."""
-        return json.loads((self.path / name).read_text())
+        packed = self.path / f"{name}.gz"
+        if packed.is_file():
+            return json.loads(gzip.decompress(packed.read_bytes()))
+        return json.loads((self.path / name).read_text(encoding="utf-8"))
 
     def tensors(self, name: str) -> dict[str, Tensor]:
-        """Return a file of tensors, floating-point ones as float32."""
-        loaded = load_file(self.path / name)
+        """Return a file of tensors, floating-point ones as float32, and whole numbers that are packed beside it."""
+        beside = Path(name).with_suffix(".json").name
+        lists = self.json(beside) if (self.path / f"{beside}.gz").is_file() else {}
+        loaded = load_file(self.path / name) if not lists or (self.path / name).is_file() else {}
+        loaded |= {key: torch.tensor(values) for key, values in lists.items()}
         return {k: v.float() if v.is_floating_point() else v for k, v in loaded.items()}
 
     @property

@@ -50,6 +50,8 @@ def test_overlaps(golden, suffix, eps):
     a, b = t["box.a_xyxy"][:, None], t["box.b_xyxy"][None]
     assert_close(iou(a, b, eps=eps), t[f"box.iou{suffix}"], "iou")
     assert_close(generalised_iou(a, b, eps=eps), t[f"box.giou{suffix}"], "giou")
+    areas = ((x[..., 2:] - x[..., :2]).prod(-1) for x in (a, b))
+    assert_close(sum(areas, torch.zeros(())) / (1 + iou(a, b)), t["box.union"], "union")
     a, b = t["box.zero_a_xyxy"][:, None], t["box.zero_b_xyxy"][None]
     assert_close(generalised_iou(a, b, eps=eps), t[f"box.zero_giou{suffix or '_gdino'}"], "zero-size boxes")
 

@@ -152,6 +152,7 @@ def test_without_captions_only_the_noise_counts(case: DiffusionCase):
     terms = case.decoder.terms(found, case.queries(), targets)
     assert list(terms) == ["noise"]
     assert_close(terms["noise"], case.expected["image_loss"], "noise")
+    assert_close(terms["noise"], case.expected["loss_nocap"], "loss")
 
 
 @each_set

@@ -352,6 +352,36 @@ def test_greedy_answers_are_the_published_ones_without_their_slots(
     assert text_only[: len(expected)] == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        pytest.param(FORCED, None, id="dictated"),
+        pytest.param("gen_hf", {}, id="free"),
+        pytest.param("gen_hf", {2: "[DET]"}, id="routed"),
+    ],
+)
+@torch.no_grad()
+def test_states_that_are_written_step_by_step_are_those_of_one_pass(
+    golden: Golden, model: VisionLLMForConditionalGeneration, name: str, text: dict[int, str] | None
+):
+    case, config = case_of(golden, name, model), model.config
+    said = dictated(case) if text is None else {place: config.token_ids[token] for place, token in text.items()}
+    written: Any = model.generate(
+        input_ids=case.ids,
+        pixel_values=case.given["images"],
+        logits_processor=LogitsProcessorList([Dictated([said], case.ids.shape[1], config.text_vocab_size)]),
+        max_new_tokens=24,
+        do_sample=False,
+        eos_token_id=None,
+        return_dict_in_generate=True,
+        output_hidden_states=True,
+    )
+    whole = model(written.sequences[:, :-1], pixel_values=case.given["images"]).last_hidden_state
+    assert bool((written.sequences >= config.text_vocab_size).any()) or not said
+    steps = torch.cat([step[-1] for step in written.hidden_states], dim=1)
+    assert_close(steps, whole, "states", tolerance=1e-5)
+
+
 @torch.no_grad()
 def test_the_vocabularys_own_slot_tokens_are_never_written_without_the_quirk(golden: Golden):
     model = build(golden, slot_rows_sampled=False)

@@ -1,4 +1,4 @@
-"""The detector's raw outputs become the published boxes, masks and prompt masks."""
+"""Raw outputs become the published boxes, masks, semantic maps, prompt masks and poses."""
 
 from typing import Any
 
@@ -7,9 +7,10 @@ import torch
 from torch import Tensor
 
 from tests.parity.golden import Golden, assert_close, sets
+from visionllm.config import Quirks
 from visionllm.decoders.base.outputs import TokenPrediction
 from visionllm.decoders.detection import DetectionOutputs, Prediction
-from visionllm.decoders.detection.postprocess import detections
+from visionllm.decoders.detection.postprocess import class_maps, detections
 from visionllm.decoders.pose import PoseOutputs, PosePrediction
 from visionllm.decoders.pose.postprocess import poses
 from visionllm.types.requests import Options
@@ -23,14 +24,17 @@ each_case = pytest.mark.parametrize(
 )
 
 
+each_border = pytest.mark.parametrize("past_border", [False, True], ids=["ours", "published"])
+
+
 def tensors(golden: Golden, case: dict[str, Any]) -> dict[str, Tensor]:
     prefix = case["prefix"]
     stored = golden.tensors("tensors.safetensors")
     return {name.removeprefix(prefix): value for name, value in stored.items() if name.startswith(prefix)}
 
 
-def found(t: dict[str, Tensor], case: dict[str, Any], options: Options, threshold: float = 0.0) -> list[Detections]:
-    """Post-process golden outputs; the mask embeddings pick the golden mask logits one by one."""
+def said(t: dict[str, Tensor], case: dict[str, Any]) -> tuple[DetectionOutputs, ImageBatch]:
+    """Return golden outputs as ours; the mask embeddings pick the golden mask logits one by one."""
     batch, queries, groups = *t["pred_boxes"].shape[:2], case["num_classes"]
     last = Prediction(
         logits=t["logits"][..., :groups],
@@ -62,6 +66,15 @@ def found(t: dict[str, Tensor], case: dict[str, Any], options: Options, threshol
         sizes_hw=torch.tensor([size[:2] for size in case["target_sizes"]]),
         resized_hw=torch.tensor([size[:2] for size in case["image_sizes"]]),
     )
+    return outputs, images
+
+
+def found(
+    t: dict[str, Tensor], case: dict[str, Any], options: Options, threshold: float = 0.0, *, past_border: bool = False
+) -> list[Detections]:
+    """Post-process golden outputs."""
+    outputs, images = said(t, case)
+    batch, groups = outputs.text_mask.shape
     index = torch.arange(batch)
     units = Queries(
         states=torch.zeros(batch, groups, 1, 1),
@@ -72,7 +85,7 @@ def found(t: dict[str, Tensor], case: dict[str, Any], options: Options, threshol
         positions=torch.zeros(batch, groups, dtype=torch.long),
         routes=(("[DET]",) * groups,) * batch,
     )
-    return detections(outputs, units, images, options, threshold)
+    return detections(outputs, units, images, options, threshold, past_border=past_border)
 
 
 def inside(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
@@ -81,10 +94,11 @@ def inside(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
     return torch.minimum(boxes.clamp(min=0), torch.tensor([width, height, width, height]))
 
 
-def assert_same(result: Detections, t: dict[str, Tensor], name: str) -> None:
+def assert_same(result: Detections, t: dict[str, Tensor], name: str, *, past_border: bool = False) -> None:
+    boxes = t[f"{name}.boxes"]
     assert torch.equal(torch.from_numpy(result.class_ids), t[f"{name}.labels"])
     assert_close(torch.from_numpy(result.scores), t[f"{name}.scores"], "scores")
-    assert_close(torch.from_numpy(result.boxes), inside(t[f"{name}.boxes"], result.size_hw), "boxes")
+    assert_close(torch.from_numpy(result.boxes), boxes if past_border else inside(boxes, result.size_hw), "boxes")
 
 
 def assert_same_masks(result: Detections, masks: Tensor) -> None:
@@ -94,12 +108,13 @@ def assert_same_masks(result: Detections, masks: Tensor) -> None:
 
 
 @each_case
-def test_boxes_above_a_threshold(golden, case):
+@each_border
+def test_boxes_above_a_threshold(golden, case, past_border):
     t = tensors(golden, case)
     for threshold in case["det_thresholds"]:
         options = Options(max_instances=case["topk"], masks=False)
-        for b, result in enumerate(found(t, case, options, threshold)):
-            assert_same(result, t, f"det_thr{threshold}.{b}")
+        for b, result in enumerate(found(t, case, options, threshold, past_border=past_border)):
+            assert_same(result, t, f"det_thr{threshold}.{b}", past_border=past_border)
 
 
 @each_case
@@ -115,7 +130,10 @@ def test_masks_of_instances(golden, case, kind):
 @each_case
 def test_the_best_instance_of_each_prompt(golden, case):
     t = tensors(golden, case)
-    result = found(t, case, Options(max_instances=case["prompt_topk"], max_per_class=1))[0]
+    count = len(case["prompt_found"])
+    options = Options(protocol="published", candidates=case["prompt_topk"], max_per_class=1, max_instances=count)
+    result = found(t, case, options)[0]
+    assert set(result.class_ids.tolist()) == {group for group, there in enumerate(case["prompt_found"]) if there}
     for group, there in enumerate(case["prompt_found"]):
         if there:
             best = result.select(result.class_ids == group)
@@ -124,11 +142,22 @@ def test_the_best_instance_of_each_prompt(golden, case):
             assert_same_masks(best, t["prompt.masks"][group, None])
 
 
+@each_case
+@pytest.mark.parametrize("variant", ["before", "after"])
+def test_semantic_maps(golden, case, variant):
+    t = tensors(golden, case)
+    for b, (classes, _) in enumerate(class_maps(*said(t, case))):
+        expected = t[f"semseg_{variant}.{b}"]
+        assert classes.shape == expected.shape
+        assert (classes != expected).float().mean() <= BORDER_PIXELS
+
+
 @pytest.mark.parametrize(
     ("golden", "case"),
     [pytest.param(g, c, id=f"{g}-{c['prefix']}") for g in sets("postprocess") for c in g.json("cases.json")["pose"]],
 )
-def test_poses_above_a_threshold(golden, case):
+@pytest.mark.parametrize("quirks", [Quirks(), Quirks.published()], ids=["ours", "published"])
+def test_poses_above_a_threshold(golden, case, quirks):
     t = tensors(golden, case)
     units, groups, named = case["batch"], case["num_classes"], case["num_body_points"]
     places = t["pred_keypoints"][..., : 2 * named].unflatten(-1, (named, 2))
@@ -162,11 +191,15 @@ def test_poses_above_a_threshold(golden, case):
     )
     labels = torch.tensor([case["id_mapping"][str(group)] for group in range(groups)])
     for threshold in case["thresholds"]:
-        results = poses(outputs, images, Options(max_instances=case["topk"]), threshold)
+        results = poses(outputs, images, Options(max_instances=case["topk"]), threshold, quirks)
         for b, result in enumerate(results):
             name = f"pose_thr{threshold}.{b}"
             assert torch.equal(labels[torch.from_numpy(result.class_ids)], t[f"{name}.labels"])
             assert_close(torch.from_numpy(result.scores), t[f"{name}.scores"], "scores")
-            assert_close(torch.from_numpy(result.boxes), inside(t[f"{name}.boxes"], result.size_hw), "boxes")
-            published = t[f"{name}.keypoints"].unflatten(1, (named, 3))[..., :2]
-            assert_close(torch.from_numpy(result.keypoints), published, "keypoints")
+            boxes = t[f"{name}.boxes"]
+            boxes = boxes if quirks.boxes_past_border else inside(boxes, result.size_hw)
+            assert_close(torch.from_numpy(result.boxes), boxes, "boxes")
+            published = t[f"{name}.keypoints"].unflatten(1, (named, 3))
+            assert_close(torch.from_numpy(result.keypoints), published[..., :2], "keypoints")
+            if quirks.keypoints_surely_seen:
+                assert_close(torch.from_numpy(result.keypoint_scores), published[..., 2], "visibility")

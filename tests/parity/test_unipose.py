@@ -134,6 +134,11 @@ def test_intermediates_are_the_published_ones(case):
     assert_close(outputs.vision, expected["inter.memory"], "encoder, pixels")
     assert_close(outputs.text, expected["inter.memory_text"], "encoder, query groups")
     assert_close(outputs.encoder.boxes, expected["inter.ref_enc"][0], "chosen tokens' boxes")
+    said = expected["inter.hs_enc"][0] @ expected["inter.memory_text"].transpose(1, 2)
+    assert_close(outputs.encoder.logits, said.masked_fill(~outputs.text_mask[:, None], -torch.inf), "chosen tokens")
+    best = outputs.tokens.logits.amax(-1).topk(said.shape[1], dim=1).indices
+    centres = outputs.tokens.centres.gather(1, best.unsqueeze(-1).expand(-1, -1, 2))
+    assert_close(centres, expected["inter.init_box_proposal"][..., :2], "chosen tokens' centres")
     for i, (states, guide) in enumerate(zip(outputs.states, outputs.guides, strict=True)):
         rows = expected[f"dec.{i}.hs"].shape[1]
         assert_close(guide[:, :rows], expected[f"dec.{i}.reference"], f"decoder boxes {i}")
@@ -252,6 +257,20 @@ def test_denoising_queries_are_the_published_ones(trained):
     assert_close(~noise.visible(trained.case.decoder.config.object_queries), inputs["dn.attn_mask"], "visibility")
     assert noise.groups == inputs["dn.dn_num"]
     assert 2 * noise.truths == inputs["dn.single_padding"]
+    assert inputs["dn.pad_size"] == noise.content.shape[1]
+
+
+def test_denoising_queries_and_groups_see_each_other_as_published(trained):
+    noise, inputs = trained.outputs.noise, trained.case.inputs
+    if noise is None:
+        return
+    groups = group_visibility(inputs["kpt_query_masks"], trained.case.decoder.config.poses)[:, 0]
+    first = noise.content.shape[1]
+    blocked = ~noise.visible(groups.shape[1]).expand(len(groups), -1, -1).clone()
+    blocked[:, first:, first:] = ~groups
+    for name, along in (("rowsum", 2), ("colsum", 1)):
+        expected = inputs[f"dn.attn_mask2_{name}"]
+        assert torch.equal(blocked.sum(along)[: expected.numel() // blocked.shape[1]].flatten(), expected.flatten())
 
 
 def test_the_right_mask_moves_the_keypoints(case):

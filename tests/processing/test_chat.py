@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from transformers import PreTrainedTokenizerFast
 
-from visionllm.processing.chat import IGNORED, TINY, VICUNA_V1, ChatTemplate, Written, write
+from visionllm.processing.chat import IGNORED, PLAIN, TEMPLATES, TINY, VICUNA_V1, ChatTemplate, Written, write
 from visionllm.processing.configuration import ROUTES
 from visionllm.processing.tokenizer import Vocabulary
 from visionllm.types import Mark, Message, Part, Picture, Point, Request, Routed
@@ -219,3 +219,42 @@ def test_blank_text_between_structure_is_swallowed_in_joint_templates_only(
 def test_a_template_may_begin_answers_with_a_blank(vocabulary: Vocabulary, read: Reader) -> None:
     template = replace(TINY, answer_open=" ", answer_close=(".", "</s>"))
     assert read(compose(vocabulary, user("Hi"), answer=["Yes"], template=template).ids).endswith("<assistant> Yes.</s>")
+
+
+def test_every_answer_of_a_conversation_can_be_learned(vocabulary: Vocabulary, read: Reader) -> None:
+    asked = Request((user("Hi"), assistant("Here: ", DET), user("And?")))
+    for history, expected in ((True, "Here: <det>star</det>[DET]</s>Yes</s>"), (False, "Yes</s>")):
+        written = write(asked, vocabulary, TINY, [], answer=("Yes",), close=True, learn=True, learn_history=history)
+        assert read([label for label in written.labels if label != IGNORED]) == expected
+
+
+def test_captions_of_the_plain_template_have_no_roles_and_are_learned_whole(
+    vocabulary: Vocabulary, read: Reader
+) -> None:
+    asked = Request((user(Picture(IMAGE), " Say: "),))
+    written = write(asked, vocabulary, PLAIN, [2], answer=("a star",), close=True, learn=True)
+    assert read(written.ids) == "<s>##Say: a star\n"
+    assert read([label for label in written.labels if label != IGNORED]) == "Say: a star\n"
+    with pytest.raises(ValueError, match="expected one question in a conversation of the template plain, got more"):
+        write(Request((user("a"), assistant("b"), user("c"))), vocabulary, PLAIN, [])
+
+
+def test_a_region_may_go_without_its_number_and_words_may_be_wrapped(vocabulary: Vocabulary, read: Reader) -> None:
+    asked = Request((user(Picture(IMAGE), "What is ", Mark(Point(1, 1), numbered=False), "?"),))
+    said = (Routed("star", "[DET]", wrapped=True), " on ", Routed("sea", "[DET]"))
+    written = write(asked, vocabulary, VICUNA_V1, [1], answer=said)
+    assert "What is<reg>region<region></reg>?" in read(written.ids)
+    assert read(written.ids).endswith("<det>star</det>[DET]**on sea[DET]**")
+
+
+def test_pictures_may_be_wrapped(vocabulary: Vocabulary, read: Reader) -> None:
+    template = replace(TINY, picture_wrap=("<img>", "</img>"))
+    written = compose(vocabulary, user(Picture(IMAGE), "Hi"), template=template)
+    assert read(written.ids) == "<s><user><img>###</img>Hi<assistant>"
+    with pytest.raises(ValueError, match="expected two tokens in picture_wrap, or none, got 1"):
+        replace(TINY, picture_wrap=("<img>",))
+
+
+def test_templates_are_known_by_their_names() -> None:
+    assert all(template.name == name for name, template in TEMPLATES.items())
+    assert {"vicuna_v1", "plain", "internlm2_chat"} <= TEMPLATES.keys()

@@ -102,3 +102,9 @@ def test_an_answer_holds_no_pictures_and_regions(part: Part) -> None:
 
 def test_a_question_built_for_the_user_passes(picture: Callable[..., Image.Image]) -> None:
     check(*ask("What is this?", picture(), regions=(POINT,)).messages)
+
+
+def test_questions_of_a_caption_template_may_be_pictures_only(picture: Callable[..., Image.Image]) -> None:
+    check(user(Picture(picture())), wordless=True)
+    with pytest.raises(ValueError, match="expected words in message 0, got an empty prompt"):
+        check(user(" "), wordless=True)

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from visionllm.processing import PUBLISHED, ROUTES, VICUNA_V1, ProcessorConfig
-from visionllm.processing.configuration import from_plain
 from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
 from visionllm.processing.tiles import VisionImageConfig
 
@@ -78,10 +77,6 @@ def test_keys_and_values_that_do_not_fit_are_refused_with_their_place(
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(ValueError, match=message):
         ProcessorConfig.load(path)
-
-
-def test_whole_numbers_are_floats_too() -> None:
-    assert from_plain(VisionImageConfig, {"mean": [0, 0, 0]}, "here").mean == (0, 0, 0)
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path: Path) -> None:

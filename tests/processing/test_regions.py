@@ -10,6 +10,7 @@ from visionllm.processing.regions import (
     published_example_region,
     published_split_masks,
     region_mask,
+    seen_region,
     split_mask,
     stroke_mask,
 )
@@ -171,3 +172,23 @@ def test_strokes_are_cut_off_at_the_border() -> None:
     mask = stroke_mask([(-5.0, 2.0), (20.0, 2.0)], 6, HW)
     assert mask[2].all()
     assert mask.shape == HW
+
+
+def test_regions_are_seen_the_way_of_the_picture_or_the_published_way() -> None:
+    config, box = settings("pad"), Box(2, 1, 4, 3)
+    assert torch.equal(seen_region(box, HW, config), split_mask(region_mask(box, HW), config))
+    corners = torch.tensor([[4.0, 1 * 16 / 6, 8.0, 3 * 16 / 6]])
+    assert torch.equal(seen_region(box, HW, config, published=True), published_box_masks(corners, (16, 16))[0])
+    mask = Mask(region_mask(box, HW))
+    assert torch.equal(seen_region(mask, HW, config, published=True), published_split_masks(mask.pixels[None], 16)[0])
+    grey = Image.fromarray(mask.pixels.astype(np.uint8) * 255)
+    example = seen_region(box, HW, config, published=True, example=True)
+    assert torch.equal(example, published_example_region(grey, 16))
+    assert not torch.equal(example, seen_region(mask, HW, config, published=True))
+
+
+def test_a_region_that_the_published_way_loses_is_refused() -> None:
+    with pytest.raises(ValueError, match="region 3: expected a region that is still there when the picture is 4×4"):
+        seen_region(Point(1, 1), (64, 64), settings("tiles", 4), published=True, index=3)
+    with pytest.raises(ValueError, match="region 0: expected a point inside the 8×6 picture"):
+        seen_region(Point(9, 1), HW, settings("tiles"), published=True)

@@ -24,6 +24,9 @@ class Quirks:
             of one query too few, so that a group sees the end of the one before it; and the keypoints of every unit
             are filled up to the most there may be, although only those that were asked for mean something.
         keypoint_extents_never_learn: No gradient reaches the sizes of the places around keypoints that are looked at.
+        boxes_past_border: Found boxes may reach past the border of their picture. Ours are cut there.
+        keypoints_surely_seen: Every keypoint has the score 1. Ours has that of its object, or one of its own where the
+            model learned to see.
         slot_rows_sampled: Generation may write the vocabulary's own slot tokens as if they were text.
     """
 
@@ -35,6 +38,8 @@ class Quirks:
     no_negatives_without_truth: bool = False
     keypoint_groups_leak: bool = False
     keypoint_extents_never_learn: bool = False
+    boxes_past_border: bool = False
+    keypoints_surely_seen: bool = False
     slot_rows_sampled: bool = False
 
     @classmethod

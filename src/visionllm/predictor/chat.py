@@ -6,7 +6,7 @@ from PIL import Image
 
 from visionllm.predictor.core import Core, Prepared
 from visionllm.predictor.opened import OpenedImage
-from visionllm.types import Answer, Found, Message, Options, Picture, Region, Request, ask
+from visionllm.types import Answer, Box, Found, Message, Options, Picture, Region, Request, ask
 
 
 class Chat:
@@ -76,7 +76,14 @@ class Chat:
         found = self.answers[turn - 1].instances
         if not 1 <= region.number <= len(found):
             raise ValueError(f"expected one of the {len(found)} things that turn {turn} found, got {region.number}")
-        return found[region.number - 1].region
+        return self._inside(found[region.number - 1].region)
+
+    def _inside(self, region: Region) -> Region:
+        """Cut a box at the border of the picture: those that published code finds may reach past it."""
+        if self._opened is None or not isinstance(region, Box):
+            return region
+        width, height = self._opened.image.size
+        return Box(max(region.x0, 0), max(region.y0, 0), min(region.x1, width), min(region.y1, height))
 
     def _request(self, text: str, regions: Sequence[Region | Found], options: Options | None) -> Request:
         (turn,) = ask(text, regions=tuple(self._place(region) for region in regions)).messages

@@ -124,10 +124,13 @@ class Core:
 
     def answer(self, prepared: Prepared) -> list[Answer]:
         """Write an answer for every request, and decode what it routes."""
+        return self._finish(prepared, self.write(prepared))
+
+    def write(self, prepared: Prepared) -> list[GeneratedIds]:
+        """Write the ids of an answer for every request."""
         options = [request.options for request in prepared.requests]
         cache = spread(prepared.cache, len(options))
-        written = generate(self.model, prepared.inputs, options, encoded=prepared.encoded, cache=cache)
-        return self._finish(prepared, written)
+        return generate(self.model, prepared.inputs, options, encoded=prepared.encoded, cache=cache)
 
     def stream(self, prepared: Prepared) -> Iterator[str | Answer]:
         """Write the answer of one request, piece by piece; the last item is the whole answer."""
@@ -311,7 +314,7 @@ class Core:
         Returns:
             The units, row by row in the order of their places.
         """
-        queries, images = self._read(prepared, whole), whole.images
+        queries, images = self.queries(prepared, whole), whole.images
         start = prepared.inputs.input_ids.shape[1] if of_answers else 0
         options = [request.options for request in prepared.requests]
         units: list[Unit] = []
@@ -325,7 +328,7 @@ class Core:
                 units += [Unit(row, result, place) for row, result, place in found]
         return sorted(units, key=lambda unit: (unit.row, unit.places))
 
-    def _read(self, prepared: Prepared, whole: ModelInputs) -> Mapping[str, Queries]:
+    def queries(self, prepared: Prepared, whole: ModelInputs) -> Mapping[str, Queries]:
         """Return the queries of finished rows; what the cache holds is not read again."""
         if prepared.cache is None:
             return self.model.queries(whole, prepared.encoded)

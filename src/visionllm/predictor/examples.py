@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration, join_encoded
 from visionllm.predictor.core import Core, Prepared
+from visionllm.predictor.protocols import find
 from visionllm.processing import known_class_answer
 from visionllm.processing.prompts import fill
 from visionllm.processing.regions import region_mask
@@ -60,7 +61,7 @@ class Examples:
         answer = known_class_answer(named, prompt=prompts.like_answer)
         question = prompts.like.format(names=", ".join(named))
         request = self._request(self._parts(prompts.like_unnamed), image, question, options)
-        return self.core.known(self._prepare(request, answer), [answer], [self.labels or (UNNAMED,)])[0]
+        return find(self.core, self._prepare_all, [request], [answer], [self.labels or (UNNAMED,)])[0]
 
     def ask(self, text: str, image: Image.Image, *, options: Options | None = None) -> Answer:
         """Ask freely about a new picture, such as `"What is this?"` or `"Describe it in the same manner."`.
@@ -133,6 +134,10 @@ class Examples:
         if inputs.pixel_values is None or inputs.splits is None:
             raise ValueError("expected a model that sees pictures, got one that encodes none")
         return self.core.model.encode_pictures(inputs.pixel_values, inputs.splits)
+
+    def _prepare_all(self, requests: Sequence[Request], answers: Sequence[Sequence[Part] | None] | None) -> Prepared:
+        (request,) = requests
+        return self._prepare(request, None if answers is None else answers[0])
 
     @torch.no_grad()
     def _prepare(self, request: Request, answer: Sequence[Part] | None = None) -> Prepared:

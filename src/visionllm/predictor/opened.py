@@ -1,6 +1,6 @@
 """One picture and questions about it, asked anew each time or after it was encoded once."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,10 +12,11 @@ from transformers import Cache
 from visionllm.decoders import PoseDecoder
 from visionllm.model import EncodedPictures, join_encoded
 from visionllm.predictor.core import Core, Prepared, first_instances
+from visionllm.predictor.protocols import find, find_maps, find_poses, make_picture
 from visionllm.processing import (
+    ProcessorConfig,
     known_class_answer,
     known_class_question,
-    made_answer,
     made_question,
     point_answer,
     point_question,
@@ -23,8 +24,8 @@ from visionllm.processing import (
     pose_question,
     refer_answer,
 )
-from visionllm.processing.prompts import fill
-from visionllm.processing.regions import region_mask, split_mask
+from visionllm.processing.prompts import fill, semantic_question
+from visionllm.processing.regions import seen_region
 from visionllm.types import (
     Answer,
     Detections,
@@ -37,6 +38,7 @@ from visionllm.types import (
     Poses,
     Region,
     Request,
+    SemanticMap,
     ask,
     merge_detections,
 )
@@ -44,7 +46,10 @@ from visionllm.types.skeletons import CLASS_SKELETONS
 from visionllm.types.tensors import ImageBatch, ModelInputs
 
 PASSES_AT_ONCE = 4
-Prepare = Callable[[Sequence[Request], Sequence[Sequence[Part] | None] | None], Prepared]
+PUBLISHED_CLASSES = 256
+"""Most classes of one pass of the published protocol."""
+PUBLISHED_CANDIDATES = 300
+"""Pairs of object query and region among which the published protocol looks for the best of each region."""
 
 
 class Questions:
@@ -90,26 +95,40 @@ class Questions:
 
     def describe_region(self, region: Region, *, options: Options | None = None) -> Answer:
         """Describe what a region holds."""
-        parts = fill(self.core.processor.config.prompts.describe_region, "region", [Mark(region)])
+        prompts = self.core.processor.config.prompts
+        parts = fill(prompts.describe_region, "region", [Mark(region, numbered=prompts.numbered_region)])
         return self.core.answer(self.prepare([self._request(parts, options)]))[0]
 
-    def detect(self, classes: Sequence[str], *, options: Options | None = None) -> Detections:
+    def detect(
+        self, classes: Sequence[str], *, question: str | None = None, options: Options | None = None
+    ) -> Detections:
         """Find boxes of known classes; see `VisionLLM.detect`."""
-        return self._classes(classes, replace(options or Options(), masks=False))
+        return self._classes(classes, question, replace(options or Options(), masks=False))
 
-    def segment(self, classes: Sequence[str], *, options: Options | None = None) -> Detections:
+    def segment(
+        self, classes: Sequence[str], *, question: str | None = None, options: Options | None = None
+    ) -> Detections:
         """Find boxes and masks of known classes; see `VisionLLM.segment`."""
-        return self._classes(classes, replace(options or Options(), masks=True))
+        return self._classes(classes, question, replace(options or Options(), masks=True))
 
-    def refer(self, phrase: str, *, options: Options | None = None) -> Detections:
+    def segment_semantic(self, classes: Sequence[str], *, options: Options | None = None) -> SemanticMap:
+        """Give every pixel its class; see `VisionLLM.segment_semantic`."""
+        options = options or Options()
+        prompts, passes = self.core.processor.config.prompts, self._passes(classes, options)
+        here = self if len(passes) == 1 else self.opened()
+        answers = [known_class_answer(names, "[SEG]", prompts.segment_answer) for names in passes]
+        requests = [self._request([semantic_question(names, prompts.segment)], options) for names in passes]
+        return find_maps(self.core, here.prepare, requests, answers, passes)
+
+    def refer(self, phrase: str, *, question: str | None = None, options: Options | None = None) -> Detections:
         """Find the one thing that a phrase means; see `VisionLLM.refer`."""
         if not phrase.strip():
             raise ValueError(f"expected a phrase with words, got {phrase!r}")
         prompts = self.core.processor.config.prompts
-        parts = fill(prompts.refer, "phrase", [phrase])
+        parts = fill(_asking(question, prompts.refer, "phrase"), "phrase", [phrase])
         answer = refer_answer(prompt=prompts.refer_answer)
         request = self._request(parts, replace(options or Options(), max_instances=1))
-        return self.core.known(self.prepare([request], [answer]), [answer], [[phrase]])[0]
+        return find(self.core, self.prepare, [request], [answer], [[phrase]])[0]
 
     def pose(
         self, classes: Sequence[str], keypoints: Sequence[str] | None = None, *, options: Options | None = None
@@ -128,7 +147,7 @@ class Questions:
         prompts = self.core.processor.config.prompts
         answer = pose_answer(names, points, prompts)
         request = self._request([pose_question(names, points, prompts)], options)
-        return self.core.known_poses(self.prepare([request], [answer]), [answer], [(names, points)])[0]
+        return find_poses(self.core, self.prepare, request, answer, names, points)
 
     def edit(self, wish: str, *, regions: Sequence[Region] = (), options: Options | None = None) -> GeneratedImages:
         """Change the picture; see `VisionLLM.edit`."""
@@ -145,11 +164,17 @@ class Questions:
         answer = point_answer(len(regions), prompts)
         threshold = 0.0 if options.threshold is None else options.threshold
         wishes = replace(
-            options, threshold=threshold, max_per_class=1, max_instances=max(len(regions), 1), nms_iou=None, masks=True
+            options,
+            threshold=threshold,
+            candidates=PUBLISHED_CANDIDATES if options.protocol == "published" else options.candidates,
+            max_per_class=1,
+            max_instances=max(len(regions), 1),
+            nms_iou=None,
+            masks=True,
         )
         request = self._request(point_question(regions, prompts), wishes)
         labels = [f"region{number}" for number in range(1, len(regions) + 1)]
-        (found,) = self.core.known(self.prepare([request], [answer]), [answer], [labels])
+        (found,) = find(self.core, self.prepare, [request], [answer], [labels])
         return found.select(np.argsort(found.class_ids, kind="stable"))
 
     def _question(
@@ -164,18 +189,20 @@ class Questions:
     def _request(self, parts: Sequence[Part], options: Options | None) -> Request:
         return Request((Message("user", (Picture(self.image), *parts)),), options or Options())
 
-    def _classes(self, classes: Sequence[str], options: Options) -> Detections:
-        config = self.core.processor.config
-        passes = class_passes(classes, config.classes_per_pass)
+    def _classes(self, classes: Sequence[str], question: str | None, options: Options) -> Detections:
+        prompts, passes = self.core.processor.config.prompts, self._passes(classes, options)
         here = self if len(passes) == 1 else self.opened()
-        answers = [known_class_answer(names, prompt=config.prompts.detect_answer) for names in passes]
-        requests = [self._request([known_class_question(names, config.prompts.detect)], options) for names in passes]
+        words = _asking(question, prompts.detect, "names")
+        answers = [known_class_answer(names, prompt=prompts.detect_answer) for names in passes]
+        requests = [self._request([known_class_question(names, words)], options) for names in passes]
         found: list[Detections] = []
         for start in range(0, len(passes), PASSES_AT_ONCE):
             part = slice(start, start + PASSES_AT_ONCE)
-            prepared = here.prepare(requests[part], answers[part])
-            found += self.core.known(prepared, answers[part], passes[part])
+            found += find(self.core, here.prepare, requests[part], answers[part], passes[part])
         return first_instances(merge_detections(found), options.max_instances)
+
+    def _passes(self, classes: Sequence[str], options: Options) -> list[list[str]]:
+        return class_passes(classes, classes_of_a_pass(self.core.processor.config, options))
 
     def opened(self) -> "OpenedImage":
         """Return the same picture, encoded once."""
@@ -249,8 +276,15 @@ class OpenedImage(Questions):
         for owner, request in enumerate(requests):
             marks = [part for message in request.messages for part in message.parts if isinstance(part, Mark)]
             for number, mark in enumerate(marks):
-                pixels = region_mask(mark.region, (self.image.height, self.image.width), index=number)
-                masks.append(split_mask(pixels, processor.config.vision, index=number))
+                masks.append(
+                    seen_region(
+                        mark.region,
+                        (self.image.height, self.image.width),
+                        processor.config.vision,
+                        published=processor.config.published_regions,
+                        index=number,
+                    )
+                )
                 owners.append(owner)
         return ModelInputs(
             input_ids=torch.tensor(ids),
@@ -261,25 +295,6 @@ class OpenedImage(Questions):
             region_pictures=torch.tensor(owners) if masks else None,
             images=seen.images,
         )
-
-
-def make_picture(core: Core, prepare: Prepare, request: Request, token: str, prompt: str) -> GeneratedImages:
-    """Answer a request by one new picture.
-
-    Args:
-        core: The model.
-        prepare: Turns requests and answers into tensors.
-        request: What is wanted.
-        token: Routes to the decoder.
-        prompt: The answer.
-
-    Raises:
-        ValueError: If the model has no such decoder.
-    """
-    if token not in core.processor.vocabulary.routes:
-        raise ValueError("expected a model that makes pictures, got one without a decoder for them")
-    answer = made_answer(token, prompt)
-    return core.known_pictures(prepare([request], [answer]), [answer])[0]
 
 
 def check_names(names: Sequence[str], what: str = "class") -> list[str]:
@@ -331,6 +346,18 @@ def class_passes(classes: Sequence[str], most: int) -> list[list[str]]:
     number = -(-len(names) // most)
     size = -(-len(names) // number)
     return [names[start : start + size] for start in range(0, len(names), size)]
+
+
+def classes_of_a_pass(config: ProcessorConfig, options: Options) -> int:
+    """Return how many classes one pass may read."""
+    return PUBLISHED_CLASSES if options.protocol == "published" else config.classes_per_pass
+
+
+def _asking(question: str | None, own: str, placeholder: str) -> str:
+    """Return the question to ask: the model's own, or another one with the same placeholder."""
+    if question is not None and question.count(f"{{{placeholder}}}") != 1:
+        raise ValueError(f"expected {{{placeholder}}} once in the question, got {question!r}")
+    return own if question is None else question
 
 
 @torch.no_grad()

@@ -16,7 +16,8 @@ from visionllm.ops.area import resize_by_area
 from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core
 from visionllm.predictor.examples import Examples
-from visionllm.predictor.opened import OpenedImage, Questions, class_passes, make_picture
+from visionllm.predictor.opened import OpenedImage, Questions, class_passes, classes_of_a_pass
+from visionllm.predictor.protocols import find, make_picture
 from visionllm.processing import (
     VisionLLMProcessor,
     known_class_answer,
@@ -24,7 +25,19 @@ from visionllm.processing import (
     made_question,
     open_picture,
 )
-from visionllm.types import Answer, Detections, Example, GeneratedImages, Message, Options, Poses, Region, Request, ask
+from visionllm.types import (
+    Answer,
+    Detections,
+    Example,
+    GeneratedImages,
+    Message,
+    Options,
+    Poses,
+    Region,
+    Request,
+    SemanticMap,
+    ask,
+)
 from visionllm.weights import Loading, load_adapters, load_model
 from visionllm.weights.loading import Small
 from visionllm.weights.placing import Device
@@ -40,7 +53,8 @@ class VisionLLM:
 
     *Free* mode writes an answer and decodes what it routes: `ask`, `chat`, `answer`, `stream`, `describe_region`,
     `caption`. *Known-class* mode reads all classes in one pass and writes nothing: `detect`, `segment`, `refer`,
-    `segment_regions`, `pose`, `generate`, `edit`. `open` encodes a picture once for many questions.
+    `segment_semantic`, `segment_regions`, `pose`, `generate`, `edit`; with `Options(protocol="free")` these ask their
+    question and let the model write its answer, too. `open` encodes a picture once for many questions.
 
     Args:
         model: The network.
@@ -208,19 +222,29 @@ class VisionLLM:
         """
         return self._questions(image).describe_region(region, options=options)
 
-    def detect(self, image: ImageLike, classes: Sequence[str], *, options: Options | None = None) -> Detections:
+    def detect(
+        self,
+        image: ImageLike,
+        classes: Sequence[str],
+        *,
+        question: str | None = None,
+        options: Options | None = None,
+    ) -> Detections:
         """Find the boxes of known classes in one pass, best score first.
 
         Args:
             image: The picture.
             classes: Names such as `"star"` or `"red star"`. More than one pass holds are read in several passes that
                 share the picture.
-            options: Threshold, overlaps and number of instances; `Options(threshold=0)` returns everything.
+            question: Other words to ask with, with `{names}` in them, such as
+                `FAMILIES["salient"].question`; None takes the model's own.
+            options: Protocol, threshold, overlaps and number of instances; `Options(threshold=0)` returns everything.
 
         Raises:
-            ValueError: If the picture cannot be opened, or a class is missing, blank or there twice.
+            ValueError: If the picture cannot be opened, a class is missing, blank or there twice, or the question lacks
+                its placeholder.
         """
-        return self._questions(image).detect(classes, options=options)
+        return self._questions(image).detect(classes, question=question, options=options)
 
     def detect_batch(
         self,
@@ -246,8 +270,8 @@ class VisionLLM:
         lists = _lists(classes, len(images))
         if len(lists) != len(images):
             raise ValueError(f"expected {len(images)} lists of classes, one a picture, got {len(lists)}")
-        most = self.processor.config.classes_per_pass
         wishes = replace(options or Options(), masks=masks)
+        most = classes_of_a_pass(self.processor.config, wishes)
         passes = [class_passes(names, most) for names in lists]
         found: dict[int, Detections] = {}
         short = [place for place, split in enumerate(passes) if len(split) == 1]
@@ -261,24 +285,49 @@ class VisionLLM:
             found[place] = ask_for(lists[place], options=options)
         return [found[place] for place in range(len(images))]
 
-    def segment(self, image: ImageLike, classes: Sequence[str], *, options: Options | None = None) -> Detections:
-        """Find boxes and masks of known classes in one pass, best score first.
+    def segment(
+        self,
+        image: ImageLike,
+        classes: Sequence[str],
+        *,
+        question: str | None = None,
+        options: Options | None = None,
+    ) -> Detections:
+        """Find boxes and masks of known classes in one pass, best score first; the arguments are those of `detect`.
 
         Raises:
             ValueError: As `detect`.
         """
-        return self._questions(image).segment(classes, options=options)
+        return self._questions(image).segment(classes, question=question, options=options)
 
-    def refer(self, image: ImageLike, phrase: str, *, options: Options | None = None) -> Detections:
+    def segment_semantic(
+        self, image: ImageLike, classes: Sequence[str], *, options: Options | None = None
+    ) -> SemanticMap:
+        """Give every pixel of a picture one of the known classes.
+
+        Raises:
+            ValueError: As `detect`; or if the model has no detector, or routes no class in a free answer.
+        """
+        return self._questions(image).segment_semantic(classes, options=options)
+
+    def refer(
+        self, image: ImageLike, phrase: str, *, question: str | None = None, options: Options | None = None
+    ) -> Detections:
         """Find the one thing that a phrase means, such as `"the second star from the left"`.
+
+        Args:
+            image: The picture.
+            phrase: What is meant.
+            question: Other words to ask with, with `{phrase}` in them, such as `FAMILIES["reason"].question`.
+            options: As `detect`.
 
         Returns:
             One instance, or none if nothing fits better than the threshold.
 
         Raises:
-            ValueError: If the picture cannot be opened, or the phrase is blank.
+            ValueError: If the picture cannot be opened, the phrase is blank, or the question lacks its placeholder.
         """
-        return self._questions(image).refer(phrase, options=options)
+        return self._questions(image).refer(phrase, question=question, options=options)
 
     def pose(
         self,
@@ -421,7 +470,7 @@ class VisionLLM:
             ask(known_class_question(some, prompts.detect), open_picture(image), options=options)
             for image, some in zip(images, names, strict=True)
         ]
-        return self._core.known(self._core.prepare(requests, answers), answers, names)
+        return find(self._core, self._core.prepare, requests, answers, names)
 
 
 def find_model(model: str | PathLike[str] | None = None) -> Path:

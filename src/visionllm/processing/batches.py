@@ -10,7 +10,7 @@ from torch import Tensor
 from visionllm.processing.chat import IGNORED, Written
 from visionllm.processing.configuration import ProcessorConfig
 from visionllm.processing.decoder_images import decoder_batch
-from visionllm.processing.regions import region_mask, split_mask
+from visionllm.processing.regions import seen_region
 from visionllm.processing.tiles import vision_pixels
 from visionllm.types import Mark, Picture, Region, Request
 from visionllm.types.tensors import ImageBatch, ModelInputs
@@ -160,8 +160,16 @@ def _regions(rows: Sequence[Row], config: ProcessorConfig) -> tuple[Tensor | Non
     for row in rows:
         for index, (region, picture) in enumerate(row.marks):
             image = row.pictures[picture]
-            mask = region_mask(region, (image.height, image.width), index=index)
-            masks.append(split_mask(mask, config.vision, index=index))
+            masks.append(
+                seen_region(
+                    region,
+                    (image.height, image.width),
+                    config.vision,
+                    published=config.published_regions,
+                    example=len(row.pictures) > 1,
+                    index=index,
+                )
+            )
             pictures.append(first + picture)
         first += len(row.pictures)
     return (torch.stack(masks), torch.tensor(pictures)) if masks else (None, None)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from visionllm.config import IMAGE_TOKEN
 from visionllm.processing.tokenizer import Vocabulary
@@ -16,32 +17,46 @@ class ChatTemplate:
 
     A piece that is a special token of the tokenizer becomes its id; any other piece is text.
 
+    Source: the released conversation templates; an answer ends where `answer_close` begins, so its token is one of the
+    ids at which a model of this template stops.
+
     Attributes:
-        name: For people.
+        name: For people, and in `TEMPLATES`.
         system: System words of a conversation that brings none.
         begin: Pieces before everything.
+        system_open: Pieces before the system words, left out where there are none.
         system_close: Pieces after the system words, left out where there are none.
         user_open: Pieces before a user message.
         picture_close: Pieces after the leading pictures of a user message.
+        picture_wrap: Structure tokens before and after each picture, or none.
         assistant_open: Pieces between a question and its answer.
         answer_open: Text before the words of an answer.
         answer_close: Pieces after an answer; the model learns to write them.
-        wrap: Routed words are wrapped in `<det>…</det>`.
+        wrap: Routed words are wrapped in `<det>…</det>`, unless they say otherwise themselves (`Routed.wrapped`).
         joint: Neighbouring texts are tokenised together, and blanks beside region and routing tokens are swallowed, as
             published checkpoints expect; otherwise every text is tokenised by itself and kept as it is.
+        caption_only: Pictures with their caption and no roles, as a projector is trained on: exactly one round, whose
+            question may have no words and is learned like the answer. Pictures swallow the blanks beside them.
     """
 
     name: str
     system: str = ""
     begin: tuple[str, ...] = ("<s>",)
+    system_open: tuple[str, ...] = ()
     system_close: tuple[str, ...] = ()
     user_open: tuple[str, ...] = ()
     picture_close: tuple[str, ...] = ()
+    picture_wrap: tuple[str, ...] = ()
     assistant_open: tuple[str, ...] = ()
     answer_open: str = ""
     answer_close: tuple[str, ...] = ("</s>",)
     wrap: bool = True
     joint: bool = False
+    caption_only: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.picture_wrap) not in (0, 2):
+            raise ValueError(f"expected two tokens in picture_wrap, or none, got {len(self.picture_wrap)}")
 
 
 TINY = ChatTemplate(name="tiny", system_close=("\n",), user_open=("<user>",), assistant_open=("<assistant>",))
@@ -59,6 +74,21 @@ VICUNA_V1 = ChatTemplate(
     wrap=False,
     joint=True,
 )
+PLAIN = ChatTemplate(name="plain", answer_close=("\n",), wrap=False, joint=True, caption_only=True)
+INTERNLM2_CHAT = ChatTemplate(
+    name="internlm2_chat",
+    system="You are an AI assistant whose name is InternLM (书生·浦语).",
+    system_open=("<|im_start|>", "system\n"),
+    system_close=("<|im_end|>",),
+    user_open=("<|im_start|>", "user\n"),
+    picture_close=("\n",),
+    assistant_open=("<|im_end|>", "<|im_start|>", "assistant\n"),
+    answer_close=("<|im_end|>",),
+    wrap=False,
+    joint=True,
+)
+TEMPLATES = MappingProxyType({template.name: template for template in (TINY, VICUNA_V1, PLAIN, INTERNLM2_CHAT)})
+"""Every template by its name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +140,6 @@ class _Pen:
         self.waiting: list[tuple[str, bool]] = []
         self.swallows = False
         self.first = True
-        self.opens_text = {vocabulary.bos_id, vocabulary.token_id(IMAGE_TOKEN)}
 
     def text(self, text: str, *, learn: bool = False) -> None:
         if self.template.joint:
@@ -123,7 +152,7 @@ class _Pen:
         self.settle(before=swallow)
         self._put(ids, learn=learn)
         self.swallows = swallow
-        self.first = bool(ids) and ids[-1] in self.opens_text
+        self.first = bool(ids) and ids[-1] == self.vocabulary.bos_id
 
     def pieces(self, pieces: Sequence[str], *, learn: bool = False) -> None:
         for piece in pieces:
@@ -166,6 +195,7 @@ def write(
     answer: Sequence[Part] | None = None,
     close: bool = False,
     learn: bool = False,
+    learn_history: bool = False,
 ) -> Written:
     """Write a checked request down, up to the opened answer.
 
@@ -177,21 +207,28 @@ def write(
         answer: Parts that follow the opened answer: all of it, or its beginning.
         close: End the answer.
         learn: The answer's words, routing tokens and end become labels.
+        learn_history: So do those of the earlier answers.
+
+    Raises:
+        ValueError: If the template takes one round, and there are several.
     """
     pen = _Pen(vocabulary, template)
     script = _Script(pen, picture_tokens)
     messages = list(request.messages)
     pen.pieces(template.begin)
     system = messages.pop(0).text if messages[0].role == "system" else template.system
+    if template.caption_only and len(messages) != 1:
+        raise ValueError(f"expected one question in a conversation of the template {template.name}, got more turns")
     if system:
+        pen.pieces(template.system_open)
         pen.text(system)
         pen.pieces(template.system_close)
     for message in messages:
         if message.role == "user":
-            script.user(message.parts)
+            script.user(message.parts, learn=learn and template.caption_only)
         else:
-            script.answer(message.parts, history=True, learn=False)
-            pen.pieces(template.answer_close)
+            script.answer(message.parts, history=True, learn=learn_history)
+            pen.pieces(template.answer_close, learn=learn_history)
     if answer is not None:
         script.answer(answer, history=False, learn=learn)
         if close:
@@ -211,7 +248,7 @@ class _Script:
         self.pictures = self.regions = self.turn = 0
         self.marked: int | None = None
 
-    def user(self, parts: Sequence[Part]) -> None:
+    def user(self, parts: Sequence[Part], *, learn: bool = False) -> None:
         pen, template = self.pen, self.pen.template
         self.turn += 1
         if self.turn > 1:
@@ -232,20 +269,24 @@ class _Script:
             elif isinstance(part, Mark):
                 self._mark(part)
             elif isinstance(part, str):
-                pen.text(part)
+                pen.text(part, learn=learn)
         if self.pictures:
             pen.written.turn_pictures[self.turn] = self.pictures - 1 if self.marked is None else self.marked
         pen.pieces(template.assistant_open)
 
     def _picture(self) -> None:
-        self.pen.structure([self.patch] * self.picture_tokens[self.pictures])
+        pen, template = self.pen, self.pen.template
+        wrap = [pen.vocabulary.token_id(token) for token in template.picture_wrap]
+        patches = [self.patch] * self.picture_tokens[self.pictures]
+        pen.structure([*wrap[:1], *patches, *wrap[1:]], swallow=template.caption_only)
+        pen.first = not template.caption_only
         self.pictures += 1
 
     def _mark(self, mark: Mark) -> None:
         pen = self.pen
         self.regions += 1
         pen.structure([self.region_open], swallow=True)
-        pen.text(f"region{self.regions}")
+        pen.text(f"region{self.regions}" if mark.numbered else "region")
         pen.structure([self.region, self.region_close], swallow=True)
         self.marked = self.pictures - 1 if mark.picture is None else mark.picture
 
@@ -263,7 +304,7 @@ class _Script:
 
     def _routed(self, part: Routed, span: int | None, learn: bool) -> None:
         pen, vocabulary = self.pen, self.pen.vocabulary
-        wrap = pen.template.wrap and part.text
+        wrap = part.text and (pen.template.wrap if part.wrapped is None else part.wrapped)
         if wrap:
             pen.structure([vocabulary.token_id("<det>")], learn=learn, swallow=True)
         if part.text:

@@ -5,8 +5,15 @@ from collections.abc import Collection, Sequence
 from visionllm.types import Mark, Message, Part, Picture, Request, Routed
 
 
-def check_request(request: Request, *, routing_tokens: Collection[str], max_pictures: int, max_regions: int) -> None:
-    """Check the order of the messages and the parts of each.
+def check_request(
+    request: Request,
+    *,
+    routing_tokens: Collection[str],
+    max_pictures: int,
+    max_regions: int,
+    wordless: bool = False,
+) -> None:
+    """Check the order of the messages and the parts of each; `wordless` questions may be pictures only.
 
     Raises:
         ValueError: If the conversation is empty or out of order, a part is in a wrong place, or a picture is missing.
@@ -16,6 +23,7 @@ def check_request(request: Request, *, routing_tokens: Collection[str], max_pict
         raise ValueError("expected at least one message, got none")
     for i, message in enumerate(messages):
         _check_parts(i, message, routing_tokens)
+        _check_words(i, message, wordless)
     for i, message in enumerate(messages[1:], 1):
         if message.role == "system":
             raise ValueError(f"expected a system message only at the start, got one as message {i}")
@@ -48,7 +56,11 @@ def _check_parts(i: int, message: Message, routing_tokens: Collection[str]) -> N
             )
     if message.role == "assistant":
         check_answer(message.parts, routing_tokens)
-    if message.role == "user" and not message.text.strip() and not any(isinstance(p, Mark) for p in message.parts):
+
+
+def _check_words(i: int, message: Message, wordless: bool) -> None:
+    kinds = (Mark, Picture) if wordless else Mark
+    if message.role == "user" and not message.text.strip() and not any(isinstance(p, kinds) for p in message.parts):
         raise ValueError(f"expected words in message {i}, got an empty prompt")
 
 

@@ -155,10 +155,22 @@ class VisionLLMProcessor:
     def _write_sample(self, sample: Sample) -> Written:
         if sample.answer.role != "assistant":
             raise ValueError(f"expected an answer from the assistant, got one from the {sample.answer.role}")
-        return self._write(sample.request, sample.answer.parts, close=True, learn=sample.learn_text)
+        return self._write(
+            sample.request,
+            sample.answer.parts,
+            close=True,
+            learn=sample.learn_text,
+            learn_history=sample.learn_history,
+        )
 
     def _write(
-        self, request: Request, answer: Sequence[Part] | None, *, close: bool = False, learn: bool = False
+        self,
+        request: Request,
+        answer: Sequence[Part] | None,
+        *,
+        close: bool = False,
+        learn: bool = False,
+        learn_history: bool = False,
     ) -> Written:
         config = self.config
         check_request(
@@ -166,13 +178,23 @@ class VisionLLMProcessor:
             routing_tokens=self.vocabulary.routes,
             max_pictures=config.max_pictures,
             max_regions=config.max_regions,
+            wordless=config.template.caption_only,
         )
         check_answer(answer or (), self.vocabulary.routes)
         tokens = [
             split_count(image.width, image.height, config.vision) * config.tokens_per_split
             for image in request.pictures
         ]
-        written = write(request, self.vocabulary, config.template, tokens, answer=answer, close=close, learn=learn)
+        written = write(
+            request,
+            self.vocabulary,
+            config.template,
+            tokens,
+            answer=answer,
+            close=close,
+            learn=learn,
+            learn_history=learn_history,
+        )
         if len(written.ids) > config.context_length:
             raise ValueError(
                 f"expected a conversation of at most {config.context_length} tokens, got {len(written.ids)}"

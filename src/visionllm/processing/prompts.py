@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from visionllm.processing.prompt_families import FAMILIES
 from visionllm.types import Mark, Part, Region, Routed
 
 
@@ -17,7 +18,7 @@ class Prompts:
     Attributes:
         detect: Question for boxes of classes.
         detect_answer: Its answer.
-        segment: Question for masks of classes.
+        segment: Question for a map that gives each pixel its class.
         segment_answer: Its answer.
         refer: Question for the one thing a phrase means.
         refer_answer: Its answer.
@@ -40,6 +41,7 @@ class Prompts:
         like_answer: Its answer.
         caption: Question for a description of the picture.
         describe_region: Question for a description of one region.
+        numbered_region: That region is called `region1`, not just `region`.
 
     Raises:
         ValueError: If a prompt lacks its placeholder.
@@ -70,6 +72,7 @@ class Prompts:
     like_answer: str = "Here you go: {routed}."
     caption: str = "What is in this picture?"
     describe_region: str = "Describe {region}."
+    numbered_region: bool = True
 
     def __post_init__(self) -> None:
         needed = {"detect": "names", "segment": "names", "refer": "phrase", "point": "regions", "points": "regions"}
@@ -82,26 +85,28 @@ class Prompts:
 
 
 PUBLISHED = Prompts(
-    detect="Can you analyze the image and identify the {names} present?",
-    detect_answer="Yes, here are the results for {routed} in the image.",
-    segment="Could you aid me in generating unique masks for every category present in {names} in this image?",
-    segment_answer="Yes, here are the results for {routed} in the image.",
-    refer="Where can we locate the {phrase} in the image?",
-    refer_answer="Yes, it is {routed}.",
-    point="Can you examine the image and segment the corresponding objects denoted as {regions}?",
-    points="Can you examine the image and segment the corresponding objects denoted as {regions}?",
+    detect=FAMILIES["detect"].question,
+    detect_answer=FAMILIES["detect"].answer,
+    segment=FAMILIES["semantic"].question,
+    segment_answer=FAMILIES["semantic"].answer,
+    refer=FAMILIES["refer"].question,
+    refer_answer=FAMILIES["refer"].answer,
+    point=FAMILIES["segment_regions"].question,
+    points=FAMILIES["segment_regions"].question,
     last_region=", ",
-    point_answer="Sure, these objects are {routed}.",
-    points_answer="Sure, these objects are {routed}.",
-    pose="Can you examine the image and pinpoint the keypoint locations of the {keypoints}?",
-    pose_answer="Utilizing keypoints detection, the image analysis reveals the location of {routed}.",
-    draw="Generate image with caption: {caption}.",
-    draw_answer="Here it is {routed}.",
-    edit="Edit the image according to the caption: {wish}.",
-    edit_answer="Here it is {routed}.",
-    caption="Provide a one-sentence caption for the provided image.",
-    describe_region="Can you provide me with a brief description of {region} in the picture?",
+    point_answer=FAMILIES["segment_regions"].answer,
+    points_answer=FAMILIES["segment_regions"].answer,
+    pose=FAMILIES["pose"].question,
+    pose_answer=FAMILIES["pose"].answer,
+    draw=FAMILIES["draw"].question,
+    draw_answer=FAMILIES["draw"].answer,
+    edit=FAMILIES["edit"].question,
+    edit_answer=FAMILIES["edit"].answer,
+    caption=FAMILIES["caption"].question,
+    describe_region=FAMILIES["describe_region_measured"].question,
+    numbered_region=FAMILIES["describe_region_measured"].numbered,
 )
+"""The prompts that the published numbers were measured with."""
 
 
 def fill(prompt: str, placeholder: str, parts: Sequence[Part], last: str = ", ") -> tuple[Part, ...]:
@@ -128,6 +133,18 @@ def known_class_question(names: Sequence[str], prompt: str = Prompts.detect) -> 
     """
     _check_names(names)
     return "".join(str(part) for part in fill(prompt, "names", names))
+
+
+def semantic_question(names: Sequence[str], prompt: str = Prompts.segment) -> str:
+    """Return the question for a map of classes, whose names are in small letters, as in published training.
+
+    >>> semantic_question(["Sea", "sky"], PUBLISHED.segment)[-34:]
+    'present in sea, sky in this image?'
+
+    Raises:
+        ValueError: If there is no name, or a blank one.
+    """
+    return known_class_question([name.lower() for name in names], prompt)
 
 
 def known_class_answer(

@@ -161,6 +161,51 @@ def split_mask(mask: BoolMask, config: VisionImageConfig, *, index: int = 0) -> 
     return torch.from_numpy(cells).float()
 
 
+def seen_region(
+    region: Region,
+    size_hw: tuple[int, int],
+    config: VisionImageConfig,
+    *,
+    published: bool = False,
+    example: bool = False,
+    index: int = 0,
+) -> Tensor:
+    """Bring a region to the split that shows the whole picture.
+
+    Args:
+        region: In pixels of its picture.
+        size_hw: (height, width) of the picture.
+        config: How the vision encoder sees the picture.
+        published: Bring it there as the published code does, whatever way the picture itself goes: stretched, and a box
+            with its right and bottom border; an example's region on a square.
+        example: Its picture is one of several, so an example of something.
+        index: Number of the region, for messages.
+
+    Returns:
+        float[S, S]. 1 inside the region.
+
+    Raises:
+        ValueError: As `region_mask` and `split_mask`; or if the published way leaves nothing of a small region.
+    """
+    mask = region_mask(region, size_hw, index=index)
+    if not published:
+        return split_mask(mask, config, index=index)
+    size = config.image_size
+    if example:
+        found = published_example_region(Image.fromarray(mask.astype(np.uint8) * 255), size)
+    elif isinstance(region, Box):
+        corners = torch.tensor([[region.x0, region.y0, region.x1, region.y1]])
+        found = published_box_masks(corners / torch.tensor([*size_hw[::-1]] * 2) * size, (size, size))[0]
+    else:
+        found = published_split_masks(mask[None], size)[0]
+    if not found.any():
+        raise ValueError(
+            f"region {index}: expected a region that is still there when the picture is {size}×{size} pixels, got a "
+            "smaller one; mark more of the object"
+        )
+    return found
+
+
 def published_box_masks(boxes: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """Fill boxes as the published code does: coordinates clamped to the canvas, truncated, right and bottom inclusive.
 

@@ -179,6 +179,15 @@ class Vocabulary:
         return frozenset(self._added[token] for token in self._special if token in self._added)
 
     @cached_property
+    def swallows_blanks(self) -> bool:
+        """Whether routing tokens take the blanks beside them away, as those of the published tokenizer do."""
+        return any(
+            token.lstrip or token.rstrip
+            for token in self.tokenizer.added_tokens_decoder.values()
+            if token.content in self.routes
+        )
+
+    @cached_property
     def structure_ids(self) -> dict[str, int]:
         """Ids of the structure tokens that the tokenizer has, by name."""
         return {token: self._added[token] for token in (*STRUCTURE_TOKENS, *self.routes) if token in self._added}
@@ -233,6 +242,27 @@ class Vocabulary:
         return list(zip(encoding.ids, ends, strict=True))
 
     def decode(self, ids: Sequence[int]) -> str:
-        """Return the text of ids; structure and slots are left out."""
-        special = self.special_ids
-        return self._words.decode([i for i in ids if i < self.size and i not in special], skip_special_tokens=False)
+        """Return the text of ids; structure and slots are left out.
+
+        The runs of text between structure that takes blanks away are decoded one by one, each without the mark of its
+        beginning, and a blank stands again where two of them would make one word.
+
+        Source: the published tokenizer, which puts a blank between a run and an added token. Differs: none before
+        marks such as a comma, because the added token is left out.
+        """
+        runs: list[list[int]] = [[]]
+        for token in ids:
+            if token < self.size and token not in self.special_ids:
+                runs[-1].append(token)
+            elif self.swallows_blanks and runs[-1]:
+                runs.append([])
+        text = ""
+        for run in runs:
+            words = self._words.decode(run, skip_special_tokens=False)
+            text += " " + words if _parted(text, words) else words
+        return text
+
+
+def _parted(before: str, after: str) -> bool:
+    """Tell whether a blank belongs between two runs of text."""
+    return after[:1].isalnum() and bool(before) and not (before[-1].isspace() or before[-1] in "([{-/'\"“")

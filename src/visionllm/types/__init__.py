@@ -3,6 +3,7 @@
 from visionllm.types.answers import Answer, FinishReason
 from visionllm.types.examples import Example
 from visionllm.types.generated import GeneratedImages
+from visionllm.types.maps import SemanticMap, merge_maps
 from visionllm.types.poses import Keypoint, Pose, Poses
 from visionllm.types.regions import Box, Found, Mask, Point, Polygon, Region, Scribble
 from visionllm.types.requests import Mark, Message, Options, Part, Picture, Request, Role, Routed, ask
@@ -42,10 +43,12 @@ __all__ = [
     "Routed",
     "Sample",
     "Scribble",
+    "SemanticMap",
     "Skeleton",
     "Truth",
     "ask",
     "bones_among",
     "merge_detections",
+    "merge_maps",
     "run_lengths",
 ]

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from PIL import Image
 
@@ -23,10 +23,13 @@ class Mark:
     Attributes:
         region: What is pointed at, in pixels of that picture.
         picture: Index of the picture among all pictures of the request; None means the last one before the mark.
+        numbered: It is called `region1`, `region2`, … by its place among the marks; otherwise just `region`, as
+            published examples and region captions have it.
     """
 
     region: Region
     picture: int | None = None
+    numbered: bool = True
 
 
 @dataclass(frozen=True)
@@ -36,12 +39,17 @@ class Routed:
     Attributes:
         text: The words that are routed; may be empty, as for `[GRD]`.
         token: The routing token, such as `"[DET]"`.
+        wrapped: The words stand in `<det>…</det>`, as those of published grounded captions do; None leaves it to the
+            template of the conversation.
     """
 
     text: str
     token: str
+    wrapped: bool | None = None
 
 
+Protocol = Literal["known", "published", "free"]
+"""How a task method such as `detect` gets its answer; see `Options.protocol`."""
 Part = str | Picture | Mark | Routed
 Role = Literal["system", "user", "assistant"]
 
@@ -69,7 +77,12 @@ class Options:
         top_p: Nucleus of the sampling, in (0, 1].
         num_beams: Beams of the search; 1 switches it off.
         seed: Seed of every random draw of this request.
+        protocol: How a task method such as `detect` or `pose` gets its answer. `known`: the answer's template with
+            every name stands behind the question, and one pass reads it. `published`: the same in the way that released
+            scores were measured, with every class in that one pass and no threshold: the best `max_instances` whatever
+            their scores. `free`: the model writes its own answer, and what it routes is decoded.
         threshold: Lowest score of a returned instance, in [0, 1]; None takes the model's own default.
+        candidates: Only so many of the best pairs of object query and class are looked at; None looks at all.
         nms_iou: Boxes of one class that overlap more than this are merged into the best one; None keeps all.
         max_instances: At most this many instances a result.
         max_per_class: At most this many instances a class, phrase or region; None sets no such limit.
@@ -89,7 +102,9 @@ class Options:
     top_p: float = 1.0
     num_beams: int = 1
     seed: int = 0
+    protocol: Protocol = "known"
     threshold: float | None = None
+    candidates: int | None = None
     nms_iou: float | None = None
     max_instances: int = 100
     max_per_class: int | None = None
@@ -107,6 +122,8 @@ class Options:
             "top_p": 0 < self.top_p <= 1,
             "num_beams": self.num_beams >= 1,
             "threshold": self.threshold is None or 0 <= self.threshold <= 1,
+            "protocol": self.protocol in get_args(Protocol),
+            "candidates": self.candidates is None or self.candidates >= 1,
             "nms_iou": self.nms_iou is None or 0 <= self.nms_iou <= 1,
             "max_instances": self.max_instances >= 1,
             "max_per_class": self.max_per_class is None or self.max_per_class >= 1,
@@ -120,6 +137,12 @@ class Options:
                 raise ValueError(f"option {name} is out of range: got {getattr(self, name)}")
         if self.num_beams > 1 and self.temperature > 0:
             raise ValueError(f"expected temperature 0 with num_beams {self.num_beams}, got {self.temperature}")
+
+    def lowest_score(self, default: float) -> float:
+        """Return the lowest score of a returned instance, where a decoder's own is `default`."""
+        if self.threshold is not None:
+            return self.threshold
+        return 0.0 if self.protocol == "published" else default
 
 
 @dataclass(frozen=True)

@@ -109,6 +109,7 @@ class Sample:
         truth: For the answer's routed spans, by decoder name: `"detection"` has a `DetectionTruth`, `"pose"` a
             `PoseTruth`, `"generation"` and `"editing"` a `PictureTruth`.
         learn_text: False where only decoders learn from the answer (known-class templates).
+        learn_history: The earlier answers of the conversation are learned as well, as in published chat data.
         family: The task family, such as `"count"`.
     """
 
@@ -116,6 +117,7 @@ class Sample:
     answer: Message
     truth: Mapping[str, Truth] = field(default_factory=dict)
     learn_text: bool = True
+    learn_history: bool = False
     family: str = ""
 
     @property

@@ -68,6 +68,7 @@ def processor_from_published(
             context_length=config.text_config.max_position_embeddings,
             vocabulary_size=config.text_vocab_size,
             word_prefix=prefix,
+            published_regions=True,
         ),
         tokenizer,
     )

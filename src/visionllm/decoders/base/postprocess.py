@@ -19,7 +19,7 @@ def best_instances(scores: Tensor, boxes: Tensor, options: Options, threshold: f
     """
     flat = scores.flatten()
     order = flat.argsort(descending=True, stable=True)
-    order = order[(flat[order] >= threshold) & (flat[order] > 0)]
+    order = order[(flat[order] >= threshold) & (flat[order] > 0)][: options.candidates]
     if options.nms_iou is None and options.max_per_class is None:
         order = order[: options.max_instances]
     query, group = order // scores.shape[1], order % scores.shape[1]

@@ -11,7 +11,7 @@ from visionllm.config.quirks import Quirks
 from visionllm.decoders.base.grounded import GroundedDecoder, decoder_sizes
 from visionllm.decoders.detection.criterion import DetectionCriterion
 from visionllm.decoders.detection.outputs import DetectionOutputs, Prediction
-from visionllm.decoders.detection.postprocess import detections
+from visionllm.decoders.detection.postprocess import class_maps, detections
 from visionllm.nn.decoder import DeformableDecoder, Memory
 from visionllm.nn.denoising import NoisyQueries
 from visionllm.nn.mlp import MLP
@@ -147,8 +147,23 @@ class DetectionDecoder(GroundedDecoder[DetectionTargets, DetectionConfig]):
         """Return one result per unit, in pixels of the original image; see `Options` for thresholds."""
         if not len(queries):
             return []
-        threshold = self.config.threshold if options.threshold is None else options.threshold
-        return detections(self(queries, images), queries, images.select(queries.images), options, threshold)
+        return detections(
+            self(queries, images),
+            queries,
+            images.select(queries.images),
+            options,
+            options.lowest_score(self.config.threshold),
+            past_border=self.quirks.boxes_past_border,
+        )
+
+    @torch.no_grad()
+    def decode_maps(self, queries: Queries, images: ImageBatch) -> list[tuple[Tensor, Tensor]]:
+        """Return for each unit the query group of every pixel and its score; all object queries say their part.
+
+        Returns:
+            int[H, W] and float[H, W] at the size of the original picture; see `semantic_map`.
+        """
+        return class_maps(self(queries, images), images.select(queries.images)) if len(queries) else []
 
     @classmethod
     def example(cls) -> tuple[Self, Queries, ImageBatch, list[DetectionTargets]]:

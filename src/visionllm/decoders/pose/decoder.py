@@ -178,8 +178,8 @@ class PoseDecoder(GroundedDecoder[PoseTargets, PoseConfig]):
         """Return one result per unit, in pixels of the original image; see `Options` for thresholds."""
         if not len(queries):
             return []
-        threshold = self.config.threshold if options.threshold is None else options.threshold
-        return poses(self(queries, images), images.select(queries.images), options, threshold)
+        threshold = options.lowest_score(self.config.threshold)
+        return poses(self(queries, images), images.select(queries.images), options, threshold, self.quirks)
 
     @classmethod
     def example(cls) -> tuple[Self, Queries, ImageBatch, list[PoseTargets]]:

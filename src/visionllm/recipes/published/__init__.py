@@ -1,1 +1,1 @@
-"""The published models as values: configurations, the stages they were trained in, and the terms of their parts."""
+"""The published models as values: configurations, questions and answers, training stages, terms of their parts."""
