@@ -165,7 +165,7 @@ def test_examples_answer_freely_too(predictor, monkeypatch):
 
 def test_a_protocol_has_one_of_three_names():
     with pytest.raises(ValueError, match="option protocol is out of range: got fast"):
-        Options(**{"protocol": "fast"})
+        Options(protocol="fast")  # pyright: ignore[reportArgumentType]
     with pytest.raises(ValueError, match="option candidates is out of range: got 0"):
         Options(candidates=0)
     assert Options(protocol="published").lowest_score(0.3) == 0
