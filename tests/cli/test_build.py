@@ -30,7 +30,7 @@ def test_a_model_is_built_and_told(visionllm, parts, tmp_path):
     assert ran.out.endswith(f"{tmp_path / 'model'}\n")
     assert "dropped: the text tower: query groups take the place of its words" in said
     assert "new: mask branch of the detector" in said
-    assert "26 of them new; slots: 4 det, 4 pose, 64 gen, 64 edit" in said
+    assert "316 rows of vocabulary, 26 new tokens; slots: 4 det, 4 pose, 64 gen, 64 edit" in said
     assert "notice: the tokenizer has no pad_token: rows are filled with <unk>" in " ".join(ran.err.split())
     assert VisionLLM.load(tmp_path / "model", device="cpu").decoders == ("detection",)
 

@@ -23,52 +23,60 @@ class Kind(StrEnum):
     FLOAT16 = "float16"
 
 
+Vision = Annotated[
+    Path, typer.Option(help="Folder of a vision encoder, such as CLIP; of two towers only the vision tower counts.")
+]
+Language = Annotated[Path, typer.Option(help="Folder of a causal language model with its tokenizer.")]
+Detection = Annotated[
+    Path | None, typer.Option(help="Folder of a Grounding DINO (transformers): boxes and masks, [DET] [GRD] [SEG].")
+]
+Generation = Annotated[Path | None, typer.Option(help="Folder of a Stable Diffusion (diffusers): new pictures, [GEN].")]
+Editing = Annotated[
+    Path | None, typer.Option(help="Folder of an InstructPix2Pix (diffusers): changed pictures, [EDIT].")
+]
+Plan = Annotated[
+    bool, typer.Option("--plan", help="Check all parts, show what would be taken from where, and write nothing.")
+]
+Shuffle = Annotated[
+    int, typer.Option(min=1, max=2, help="2 joins each 2×2 neighbouring features: a quarter of the tokens.")
+]
+ImageSize = Annotated[
+    int | None, typer.Option(min=1, help="Side in pixels of what the vision encoder sees; its own by default.")
+]
+Regions = Annotated[bool, typer.Option(help="Whether the model can be pointed at places (a region encoder).")]
+
+
 def build(
     target: Annotated[Path, typer.Argument(help="Folder of the new model; there must be none of that name.")],
-    vision: Annotated[
-        Path, typer.Option(help="Folder of a vision encoder, such as CLIP; of two towers only the vision tower counts.")
-    ],
-    language: Annotated[Path, typer.Option(help="Folder of a causal language model with its tokenizer.")],
-    detection: Annotated[
-        Path | None, typer.Option(help="Folder of a Grounding DINO (transformers): boxes and masks, [DET] [GRD] [SEG].")
-    ] = None,
-    generation: Annotated[
-        Path | None, typer.Option(help="Folder of a Stable Diffusion (diffusers): new pictures, [GEN].")
-    ] = None,
-    editing: Annotated[
-        Path | None, typer.Option(help="Folder of an InstructPix2Pix (diffusers): changed pictures, [EDIT].")
-    ] = None,
-    plan: Annotated[
-        bool, typer.Option("--plan", help="Check all parts, show what would be taken from where, and write nothing.")
-    ] = False,
-    dtype: Annotated[
-        Kind | None, typer.Option(help="Type of all weights; by default what is taken keeps its own.")
-    ] = None,
+    vision: Vision,
+    language: Language,
+    detection: Detection = None,
+    generation: Generation = None,
+    editing: Editing = None,
+    plan: Plan = False,
+    dtype: Annotated[Kind | None, typer.Option(help="Of all weights; what is taken keeps its own by default.")] = None,
     projector: Annotated[
         str, typer.Option(help="Between vision and language: linear, mlpNx_gelu (N layers) or internvl_mlp.")
     ] = "mlp2x_gelu",
     vision_layer: Annotated[int, typer.Option(help="Which hidden state of the vision encoder is read.")] = -2,
-    pixel_shuffle: Annotated[
-        int, typer.Option(min=1, max=2, help="2 joins each 2×2 neighbouring features: a quarter of the tokens.")
-    ] = 1,
-    image_size: Annotated[
-        int | None, typer.Option(min=1, help="Side in pixels of what the vision encoder sees; its own by default.")
-    ] = None,
+    pixel_shuffle: Shuffle = 1,
+    image_size: ImageSize = None,
     tiles: Annotated[int, typer.Option(min=1, help="Most tiles that a picture is cut into.")] = 4,
-    regions: Annotated[bool, typer.Option(help="Whether the model can be pointed at places (a region encoder).")] = True,
+    regions: Regions = True,
     seed: Annotated[int, typer.Option(help="Seed of what is new.")] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Assemble a model from public parts, ready to be trained. Nothing is downloaded.
 
-    Each part is a folder as its own library saves it; only vision and language are needed. What connects the parts –
-    projector, region encoder, super-link queries, a detector's mask branch, mappers to diffusion models – is new and has
-    to be trained: the model is no better at first than its parts are apart.
+    Each part is a folder as its own library saves it; only vision and language are needed.
+
+    What connects the parts is new and has to be trained before the model is of any use.
 
     visionllm build my-model --vision clip-vit-large-patch14-336 --language vicuna-7b-v1.5 --plan
 
-    visionllm build my-model --vision clip-vit-large-patch14-336 --language vicuna-7b-v1.5
-    --detection grounding-dino-tiny --generation stable-diffusion-v1-5 --editing instruct-pix2pix --dtype bfloat16
+    visionllm build my-model --vision CLIP --language VICUNA --detection grounding-dino-tiny --dtype bfloat16
+
+    See docs/build.md for all parts, what is taken from each, and how training begins.
     """
     import torch
 
@@ -123,7 +131,7 @@ def _print(summary: "Summary") -> None:
     out.print(table)
     slots = ", ".join(f"{count} {name}" for name, count in summary.slots.items())
     out.print(f"{summary.parameters:,} parameters, {summary.size_bytes / 1e9:.2f} GB")
-    out.print(f"{summary.vocabulary:,} words, {len(summary.tokens)} of them new; slots: {slots}")
+    out.print(f"{summary.vocabulary:,} rows of vocabulary, {len(summary.tokens)} new tokens; slots: {slots}")
 
 
 def _lines(part: "PartSummary") -> "Iterator[tuple[str, Count]]":

@@ -98,10 +98,10 @@ SWIN_NAMES = (
     ),
 )
 SWIN_KEYS = (
-    "model_type image_size patch_size num_channels embed_dim depths num_heads window_size mlp_ratio qkv_bias "
-    "hidden_dropout_prob attention_probs_dropout_prob drop_path_rate hidden_act use_absolute_embeddings "
-    "layer_norm_eps initializer_range out_features"
-).split()
+    "model_type", "image_size", "patch_size", "num_channels", "embed_dim", "depths", "num_heads", "window_size",
+    "mlp_ratio", "qkv_bias", "hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "hidden_act",
+    "use_absolute_embeddings", "layer_norm_eps", "initializer_range", "out_features",
+)  # fmt: skip
 PACKED = (
     ("model.decoder.layers.#.self_attn.in_proj_", "decoder.layers.#.self_attention."),
     ("model.decoder.layers.#.encoder_attn_text.in_proj_", "decoder.layers.#.text_attention."),

@@ -1,7 +1,9 @@
 """Tiny random parts, written as their libraries write them."""
 
+import importlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,6 @@ from transformers import (
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedTokenizerFast,
-    SwinConfig,
 )
 from transformers.utils import logging
 
@@ -27,8 +28,9 @@ from visionllm.weights.building import Parts
 
 LINES = ["Where is the boat? Yes, it is there.", "A red fish and two stars in the image."] * 5
 SIDE, PATCH, WORDS = 32, 8, 290
-TOWER = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2}
-SWIN = {"embed_dim": 16, "depths": [2, 1, 1, 1], "num_heads": [1, 2, 2, 2], "window_size": 4}
+TOWER: dict[str, Any] = {"hidden_size": 16, "intermediate_size": 24, "num_hidden_layers": 3, "num_attention_heads": 2}
+SWIN: dict[str, Any] = {"embed_dim": 16, "depths": [2, 1, 1, 1], "num_heads": [1, 2, 2, 2], "window_size": 4}
+PICTURE: dict[str, Any] = {"image_size": SIDE, "patch_size": PATCH}
 DETECTOR: dict[str, Any] = {
     "num_queries": 8,
     "encoder_layers": 2,
@@ -60,7 +62,7 @@ def write(network: Any, folder: Path) -> Path:
 
 
 def write_clip(folder: Path, **vision: Any) -> Path:
-    tower = TOWER | {"image_size": SIDE, "patch_size": PATCH} | vision
+    tower = TOWER | PICTURE | vision
     clip = CLIPModel(CLIPConfig(text_config=TOWER | {"vocab_size": 40}, vision_config=tower))
     randomise(clip, 1)
     return write(clip, folder)
@@ -104,12 +106,8 @@ def write_llama(folder: Path, *, rows: int = WORDS, **settings: Any) -> Path:
 
 def grounding_dino(seed: int = 3, **settings: Any) -> GroundingDinoForObjectDetection:
     backbone = SwinConfig(**SWIN, out_features=["stage2", "stage3", "stage4"])
-    text = BertConfig(
-        hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=1100
-    )
-    config = GroundingDinoConfig(
-        backbone_config=backbone.to_dict(), text_config=text.to_dict(), **(DETECTOR | settings)
-    )
+    text = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=1100)
+    config = GroundingDinoConfig(backbone_config=backbone, text_config=text.to_dict(), **(DETECTOR | settings))
     network = GroundingDinoForObjectDetection(config).eval()
     randomise(network, seed)
     return network
@@ -117,9 +115,8 @@ def grounding_dino(seed: int = 3, **settings: Any) -> GroundingDinoForObjectDete
 
 def write_diffusion(folder: Path, channels: int = 4) -> Path:
     """Write a diffusion model as diffusers does: networks, text encoder, scheduler."""
-    from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
-
-    unet = UNet2DConditionModel(
+    diffusers: Any = importlib.import_module("diffusers")
+    unet = diffusers.UNet2DConditionModel(
         sample_size=8,
         in_channels=channels,
         block_out_channels=(8, 16),
@@ -130,7 +127,7 @@ def write_diffusion(folder: Path, channels: int = 4) -> Path:
         attention_head_dim=4,
         cross_attention_dim=16,
     )
-    vae = AutoencoderKL(
+    vae = diffusers.AutoencoderKL(
         block_out_channels=(4, 8),
         down_block_types=("DownEncoderBlock2D",) * 2,
         up_block_types=("UpDecoderBlock2D",) * 2,
@@ -143,7 +140,7 @@ def write_diffusion(folder: Path, channels: int = 4) -> Path:
     unet.save_pretrained(folder / "unet")
     vae.save_pretrained(folder / "vae")
     write(text, folder / "text_encoder")
-    DDIMScheduler(prediction_type="epsilon").save_pretrained(folder / "scheduler")
+    diffusers.DDIMScheduler(prediction_type="epsilon").save_pretrained(folder / "scheduler")
     return folder
 
 
@@ -156,6 +153,11 @@ def write_all(folder: Path) -> Parts:
         generation=write_diffusion(folder / "sd"),
         editing=write_diffusion(folder / "ip2p", 8),
     )
+
+
+def chat(parts: Parts, **more: Path) -> Parts:
+    """Return only the parts that every model has, and those that are given."""
+    return replace(Parts(vision=parts.vision, language=parts.language), **more)
 
 
 def rewrite(file: Path, **changes: Any) -> None:

@@ -1,7 +1,5 @@
 """Every tensor of a model has exactly one source; the rest is tested where whole models are built."""
 
-from pathlib import Path
-
 import pytest
 import torch
 

@@ -20,7 +20,7 @@ from transformers import (
     ViTForImageClassification,
 )
 
-from tests.weights.building.parts import PATCH, SIDE, TOWER, randomise, write
+from tests.weights.building.parts import PICTURE, TOWER, randomise, write
 from visionllm.weights.building.sources import (
     LANGUAGE_DROPPED,
     VISION_DROPPED,
@@ -30,8 +30,6 @@ from visionllm.weights.building.sources import (
     renamed_sources,
 )
 from visionllm.weights.checkpoint import Checkpoint
-
-PICTURE = {"image_size": SIDE, "patch_size": PATCH}
 
 
 def siglip() -> Any:

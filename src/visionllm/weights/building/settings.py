@@ -8,25 +8,24 @@ from huggingface_hub.errors import StrictDataclassError
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from visionllm.config.strict import ROTARY, check_keys, check_names, check_pretrained, pretrained_keys
-from visionllm.weights.folder import read_json
+from visionllm.weights.folder import read_json, silence
 
 SETTINGS = "config.json"
 NOTES = frozenset(
     {"_attn_implementation_autoset", "_class_name", "_commit_hash", "_diffusers_version", "_name_or_path"}
 )
 """What libraries write down about themselves; it says nothing about a network."""
-PASSED_OVER = frozenset(
-    (
-        "add_cross_attention bad_words_ids begin_suppress_tokens bos_token_id cross_attention_hidden_size "
-        "decoder_start_token_id diversity_penalty do_sample early_stopping encoder_no_repeat_ngram_size eos_token_id "
-        "exponential_decay_length_penalty finetuning_task forced_bos_token_id forced_eos_token_id "
-        "gradient_checkpointing is_decoder length_penalty max_length min_length no_repeat_ngram_size num_beam_groups "
-        "num_beams num_return_sequences output_scores pad_token_id prefix remove_invalid_values repetition_penalty "
-        "return_dict_in_generate sep_token_id suppress_tokens task_specific_params temperature tf_legacy_loss "
-        "tie_encoder_decoder tie_word_embeddings tokenizer_class top_k top_p torch_dtype torchscript typical_p "
-        "use_bfloat16 use_cache"
-    ).split()
-)
+PASSED_OVER = frozenset({
+    "add_cross_attention", "bad_words_ids", "begin_suppress_tokens", "bos_token_id", "cross_attention_hidden_size",
+    "decoder_start_token_id", "diversity_penalty", "do_sample", "early_stopping", "encoder_no_repeat_ngram_size",
+    "eos_token_id", "exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id",
+    "forced_eos_token_id", "gradient_checkpointing", "is_decoder", "length_penalty", "max_length", "min_length",
+    "no_repeat_ngram_size", "num_beam_groups", "num_beams", "num_return_sequences", "output_scores", "pad_token_id",
+    "prefix", "remove_invalid_values", "repetition_penalty", "return_dict_in_generate", "sep_token_id",
+    "suppress_tokens", "task_specific_params", "temperature", "tf_legacy_loss", "tie_encoder_decoder",
+    "tie_word_embeddings", "tokenizer_class", "top_k", "top_p", "torch_dtype", "torchscript", "typical_p",
+    "use_bfloat16", "use_cache",
+})  # fmt: skip
 """What older versions of transformers wrote into every configuration, where a model type has no such key."""
 PASSED_OVER_BY_TYPE: Mapping[str, frozenset[str]] = {
     "bert": frozenset({"position_embedding_type"}),
@@ -45,8 +44,8 @@ def part_settings(folder: Path, file: str = SETTINGS) -> dict[str, Any]:
     """Read the configuration of a part, and leave out what is passed over.
 
     Raises:
-        ValueError: If there is none, or with the full path of the first key, at any depth, that is private, chooses code
-            or is unknown.
+        ValueError: If there is none, or with the full path of the first key, at any depth, that is private, chooses
+            code or is unknown.
     """
     raw = without_notes(read_json(folder / file))
     path = str(folder / file)
@@ -62,7 +61,8 @@ def part_config(settings: Mapping[str, Any], path: str) -> PreTrainedConfig:
     """
     values = {key: value for key, value in settings.items() if key not in ("architectures", "model_type")}
     try:
-        return CONFIG_MAPPING[settings["model_type"]](**values)
+        with silence():
+            return CONFIG_MAPPING[settings["model_type"]](**values)
     except (StrictDataclassError, TypeError, ValueError) as error:
         raise ValueError(f"expected settings in {path} that fit together: {error}") from error
 
@@ -79,7 +79,9 @@ def _known(raw: Mapping[str, Any], path: str) -> dict[str, Any]:
     kind = raw.get("model_type")
     if not isinstance(kind, str):
         raise ValueError(f"expected the name of a network in {path}.model_type, got {kind!r}")
-    known, nested = pretrained_keys(kind), CONFIG_MAPPING[kind].sub_configs
+    known = pretrained_keys(kind)
+    library: Any = CONFIG_MAPPING[kind]
+    nested: dict[str, Any] = dict(library.sub_configs)
     passed = PASSED_OVER | PASSED_OVER_BY_TYPE.get(kind, frozenset())
     kept: dict[str, Any] = {}
     for key, value in raw.items():

@@ -3,8 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tokenizers import AddedToken
-from transformers import PreTrainedTokenizerFast
+from transformers import AddedToken, PreTrainedTokenizerFast
 
 from visionllm.config.strict import check_names
 from visionllm.processing import VICUNA_V1, ChatTemplate
