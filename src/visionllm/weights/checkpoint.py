@@ -5,7 +5,7 @@ nothing is run. There is no other way in: a file that holds more than tensors is
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from pickle import UnpicklingError  # noqa: TID251 – only to name the error
@@ -19,7 +19,8 @@ from torch import Tensor
 from visionllm.weights.folder import read_json
 from visionllm.weights.shards import CODES
 
-_LAYOUTS = ("model.safetensors", "pytorch_model.bin")
+LAYOUTS = ("model.safetensors", "pytorch_model.bin")
+DIFFUSERS_LAYOUTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _KINDS = {code: kind for kind, code in CODES.items()}
 
 
@@ -44,18 +45,19 @@ class Checkpoint:
     One file is open at a time; it is mapped, so that only tensors that are read take memory.
 
     Args:
-        folder: Holds `model.safetensors`, `pytorch_model.bin`, or an index of shards of either.
+        folder: Holds one of the files of `layouts`, or an index of its shards.
+        layouts: The first that is there is read.
 
     Raises:
         ValueError: If there are no weights, a shard is missing or damaged, holds more than tensors, or does not hold
             what the index says.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, layouts: Sequence[str] = LAYOUTS) -> None:
         self.folder = folder
         self.tensors: dict[str, Stored] = {}
         self._open: tuple[Path, Any] | None = None
-        promised = _promised(folder)
+        promised = _promised(folder, layouts)
         for file in dict.fromkeys(promised.values()) if isinstance(promised, Mapping) else [promised]:
             found = _stored(file)
             if isinstance(promised, Mapping):
@@ -95,11 +97,11 @@ class Checkpoint:
         self.close()
 
 
-def _promised(folder: Path) -> dict[str, Path] | Path:
+def _promised(folder: Path, layouts: Sequence[str]) -> dict[str, Path] | Path:
     """Return the file of each tensor as the index tells it, or the only file."""
     if not folder.is_dir():
         raise ValueError(f"expected a folder of weights, got {folder}")
-    for name in _LAYOUTS:
+    for name in layouts:
         index = folder / f"{name}.index.json"
         if index.is_file():
             places = read_json(index).get("weight_map")
@@ -113,7 +115,7 @@ def _promised(folder: Path) -> dict[str, Path] | Path:
             return {tensor: folder / file for tensor, file in places.items()}
         if (folder / name).is_file():
             return folder / name
-    raise ValueError(f"expected {' or '.join(_LAYOUTS)} in {folder}, or the index of one, got none")
+    raise ValueError(f"expected {' or '.join(layouts)} in {folder}, or the index of one, got none")
 
 
 def _compare(found: Mapping[str, Stored], promised: set[str], file: Path) -> None:

@@ -26,6 +26,8 @@ WEIGHTS = {
 OLD_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 """Names of attention layers in VAEs that were saved years ago, and their names now."""
 TEXT_MODEL, CLIP_TEXT = "clip_text_model", "CLIPTextModel"
+COUNTED = "position_ids"
+"""End of the names of text encoders' tensors that count from 0 and are dropped."""
 
 
 def read_diffusion_settings(folder: str | Path) -> dict[str, Any]:
@@ -95,18 +97,22 @@ def _public(raw: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _renamed(part: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    kept = {name: tensor for name, tensor in tensors.items() if part != "text_encoder" or not name.endswith(COUNTED)}
+    return {our_name(part, name): tensor for name, tensor in kept.items()}
+
+
+def our_name(part: str, name: str) -> str:
+    """Return today's name of a tensor of a part.
+
+    >>> our_name("vae", "decoder.mid_block.attentions.0.query.weight")
+    'decoder.mid_block.attentions.0.to_q.weight'
+    """
     if part == "text_encoder":
-        kept = {name: tensor for name, tensor in tensors.items() if not name.endswith("position_ids")}
-        return {name.removeprefix("text_model."): tensor for name, tensor in kept.items()}
-    if part != "vae":
-        return dict(tensors)
-    renamed = {}
-    for name, tensor in tensors.items():
-        if ".attentions." in name:
-            *path, layer, kind = name.split(".")
-            name = ".".join([*path, OLD_ATTENTION.get(layer, layer), kind])
-        renamed[name] = tensor
-    return renamed
+        return name.removeprefix("text_model.")
+    if part == "vae" and ".attentions." in name:
+        *path, layer, kind = name.split(".")
+        return ".".join([*path, OLD_ATTENTION.get(layer, layer), kind])
+    return name
 
 
 def _load(part: nn.Module, tensors: Mapping[str, Tensor], file: Path) -> None:

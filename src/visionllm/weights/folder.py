@@ -103,7 +103,7 @@ def load_model(
     stored = {name: shape for name, shape in _shapes(path).items() if not name.startswith(unread)}
     kind = dtype or (torch.float32 if torch.device(device).type == "cpu" else getattr(torch, settings["dtype"]))
     options = loading.options(config, stored, torch.device(device), kind)
-    with _silence():
+    with silence():
         loaded: Any = VisionLLMForConditionalGeneration.from_pretrained(
             str(path),
             config=config,
@@ -266,7 +266,7 @@ def publish(building: Path, path: Path) -> None:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
     """Switch the loader's progress bars and reports off; what they would say is raised."""
     level, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
     logging.set_verbosity_error()

@@ -20,6 +20,7 @@ from visionllm.weights.published import TOKENS
 from visionllm.weights.published_words import words_from_published
 
 PICTURES = "preprocessor_config.json"
+Triple = tuple[float, float, float]
 
 
 def processor_from_published(
@@ -46,7 +47,7 @@ def processor_from_published(
             )
     vision = config.vision_config
     side = vision.image_size // vision.patch_size // config.pixel_shuffle
-    mean, std = _normalisation(folder)
+    mean, std = normalisation(folder, (CLIP_MEAN, CLIP_STD))
     made = {
         name: MadePictureConfig(
             size_hw=tuple(sizes["picture_hw"]), step=2 ** (len(sizes["vae"]["block_out_channels"]) - 1)
@@ -74,15 +75,23 @@ def processor_from_published(
     )
 
 
-def _normalisation(folder: Path) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
-    """Return mean and standard deviation of the pictures of a published folder."""
+def normalisation(folder: Path, otherwise: tuple[Triple, Triple]) -> tuple[Triple, Triple]:
+    """Return mean and standard deviation that a folder's `preprocessor_config.json` tells of its pictures.
+
+    Args:
+        folder: Of a model.
+        otherwise: What holds where there is no such file.
+
+    Raises:
+        ValueError: If the file lacks one of them.
+    """
     if not (folder / PICTURES).is_file():
-        return CLIP_MEAN, CLIP_STD
+        return otherwise
     raw = read_json(folder / PICTURES)
     return _triple(raw, "image_mean", folder), _triple(raw, "image_std", folder)
 
 
-def _triple(raw: Mapping[str, Any], key: str, folder: Path) -> tuple[float, float, float]:
+def _triple(raw: Mapping[str, Any], key: str, folder: Path) -> Triple:
     values = raw.get(key)
     if not isinstance(values, list) or len(values) != 3 or not all(isinstance(v, int | float) for v in values):
         raise ValueError(f"expected three numbers for {key} in {folder / PICTURES}, got {values!r}")

@@ -80,15 +80,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
     def __init__(self, config: ConfigT, query_width: int, stored: Mapping[str, torch.Size] | None = None) -> None:
         super().__init__()
         self.config = config
-        self.mapper = QueryMapper(
-            query_width=query_width,
-            width=config.width,
-            tokens=config.tokens,
-            encoder_layers=config.encoder_layers,
-            decoder_layers=config.decoder_layers,
-            heads=config.heads,
-            ffn=config.ffn,
-        )
+        self.mapper = build_mapper(config, query_width)
         self.text_encoder = _text_encoder(config)
         self.empty_words = None
         if self.text_encoder is None:
@@ -402,3 +394,16 @@ def _text_encoder(config: DiffusionConfig) -> nn.Module | None:
     check_pretrained(raw, "text")
     kind = raw.pop("model_type")
     return AutoModel.from_config(CONFIG_MAPPING[kind](**raw))
+
+
+def build_mapper(config: DiffusionConfig, query_width: int) -> QueryMapper:
+    """Build what stands between slots and U-Net, which is new where a diffusion model becomes a decoder."""
+    return QueryMapper(
+        query_width=query_width,
+        width=config.width,
+        tokens=config.tokens,
+        encoder_layers=config.encoder_layers,
+        decoder_layers=config.decoder_layers,
+        heads=config.heads,
+        ffn=config.ffn,
+    )
