@@ -105,7 +105,7 @@ def write_llama(folder: Path, *, rows: int = WORDS, **settings: Any) -> Path:
 
 
 def grounding_dino(seed: int = 3, **settings: Any) -> GroundingDinoForObjectDetection:
-    backbone = SwinConfig(**SWIN, out_features=["stage2", "stage3", "stage4"])
+    backbone = {"model_type": "swin", **SWIN, "out_features": ["stage2", "stage3", "stage4"]}
     text = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=1100)
     config = GroundingDinoConfig(backbone_config=backbone, text_config=text.to_dict(), **(DETECTOR | settings))
     network = GroundingDinoForObjectDetection(config).eval()
