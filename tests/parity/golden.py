@@ -32,6 +32,11 @@ class Golden:
         """Return a JSON file of the set."""
         return json.loads((self.path / name).read_text())
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """The published configuration, without the notes about the set."""
+        return {key: value for key, value in self.json().items() if key != "fixture"}
+
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Return a file of tensors, floating-point ones as float32."""
         loaded = load_file(self.path / name)
