@@ -25,7 +25,7 @@ from visionllm.processing import (
     open_picture,
 )
 from visionllm.types import Answer, Detections, GeneratedImages, Message, Options, Poses, Region, Request, ask
-from visionllm.weights import load_model
+from visionllm.weights import fetch_model, is_hub_id, is_published, load_model, load_published
 
 ImageLike = Image.Image | str | PathLike[str] | bytes
 """A picture, the path of its file, or the content of the file."""
@@ -78,7 +78,9 @@ class VisionLLM:
         """Load a model.
 
         Args:
-            model: `"tiny"` or None for the embedded model, which knows drawings only; else the folder of a model.
+            model: `"tiny"` or None for the embedded model, which knows drawings only; else the folder of a model, or
+                its name on the Hugging Face hub. A folder in the published layout is read as it is, into as much memory
+                as its model takes; a converted one is checked by checksums, and read faster.
             device: Where it computes; None takes the GPU if there is one.
             dtype: Its floating type; None means float32 on the CPU, and elsewhere the type it is stored in.
             deterministic: See the class.
@@ -88,8 +90,11 @@ class VisionLLM:
         """
         folder = find_model(model)
         place = find_device(device)
-        processor = VisionLLMProcessor.from_pretrained(folder)
-        network = load_model(folder, device=place, dtype=dtype)
+        if is_published(folder):
+            network, processor = load_published(folder, device=place, dtype=dtype)
+        else:
+            processor = VisionLLMProcessor.from_pretrained(folder)
+            network = load_model(folder, device=place, dtype=dtype)
         return cls(network, processor, deterministic=deterministic, drawings_only=folder.parent == EMBEDDED)
 
     @property
@@ -400,7 +405,7 @@ class VisionLLM:
 
 
 def find_model(model: str | PathLike[str] | None = None) -> Path:
-    """Return the folder of a model: one of the embedded ones by its name, or the folder itself.
+    """Return the folder of a model: one of the embedded ones by its name, the folder itself, or one of the hub's.
 
     Raises:
         ValueError: If there is no such model.
@@ -408,6 +413,8 @@ def find_model(model: str | PathLike[str] | None = None) -> Path:
     name = "tiny" if model is None else str(model)
     if (EMBEDDED / name).is_dir() and Path(name).name == name:
         return EMBEDDED / name
+    if not Path(name).exists() and is_hub_id(name):
+        return fetch_model(name)
     if not Path(name).is_dir():
         known = sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir()) if EMBEDDED.is_dir() else []
         raise ValueError(f"expected the folder of a model, or the name of one ({', '.join(known)}), got {name!r}")
