@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, demo, detect, find, make, pose, tasks, train, world
+from visionllm.cli import ask, convert, demo, detect, find, make, pose, tasks, train, world
 from visionllm.cli import eval as evaluate
 
 # The base of all complaints of the parser that typer brings along; it lies elsewhere in older versions.
@@ -50,6 +50,7 @@ app.command()(make.edit)
 app.command()(ask.caption)
 app.command()(demo.demo)
 app.command()(tasks.tasks)
+app.command()(convert.convert)
 app.add_typer(world.app, name="world")
 app.add_typer(train.app, name="train")
 app.add_typer(evaluate.app, name="eval")
