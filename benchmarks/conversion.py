@@ -15,6 +15,7 @@ from visionllm.recipes.published.models import published_settings
 from visionllm.weights.convert import convert_from_published
 from visionllm.weights.plan import our_shapes, plan_to_published
 from visionllm.weights.published import config_from_published
+from visionllm.weights.published_schema import EQUAL
 
 NAME = "conversion"
 FILES = 24
@@ -24,6 +25,10 @@ def smaller_release() -> VisionLLMConfig:
     """Return the configuration of the release with all of its layers, narrower ones."""
     raw = published_settings("7b")
     raw["llm_config"] |= {"hidden_size": 1536, "intermediate_size": 4128}
+    for path, other in EQUAL:
+        part, _, key = path.partition(".")
+        if other == "llm_config.hidden_size" and key in raw[part]:
+            raw[part][key] = 1536
     raw["vis_encoder_config"] |= {"hidden_size": 256, "intermediate_size": 1024}
     bases = {
         name: {"unet": published_unet(channels) | {"block_out_channels": [64, 128, 256, 256]}}

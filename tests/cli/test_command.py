@@ -16,7 +16,19 @@ def test_the_version_is_printed(visionllm):
 
 @pytest.mark.parametrize(
     "command",
-    ["run", "detect", "segment", "refer", "caption", "demo", "tasks", "world draw", "train tiny", "eval world"],
+    [
+        "run",
+        "detect",
+        "segment",
+        "refer",
+        "caption",
+        "demo",
+        "tasks",
+        "world draw",
+        "train tiny",
+        "eval world",
+        "convert",
+    ],
 )
 def test_every_command_helps_with_an_example(command, visionllm):
     ran = visionllm(*command.split(), "--help")

@@ -37,6 +37,11 @@ class Golden:
             return json.loads(gzip.decompress(packed.read_bytes()))
         return json.loads((self.path / name).read_text(encoding="utf-8"))
 
+    @property
+    def config(self) -> dict[str, Any]:
+        """The published configuration, without the notes about the set."""
+        return {key: value for key, value in self.json().items() if key != "fixture"}
+
     def tensors(self, name: str) -> dict[str, Tensor]:
         """Return a file of tensors, floating-point ones as float32, and whole numbers that are packed beside it."""
         beside = Path(name).with_suffix(".json").name

@@ -144,11 +144,12 @@ def tensors(golden: Golden) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
 
 
 def build(golden: Golden, **changed: bool) -> VisionLLMForConditionalGeneration:
-    raw = golden.json() | {"use_sd": False, "use_ip2p": False}  # `test_full_diffusion.py` makes pictures
-    ids = {token: raw["fixture"]["token_ids"][key] for token, key in zip(TOKENS, KEYS, strict=True)}
+    raw = golden.config | {"use_sd": False, "use_ip2p": False}  # `test_full_diffusion.py` makes pictures
+    fixture = golden.json()["fixture"]
+    ids = {token: fixture["token_ids"][key] for token, key in zip(TOKENS, KEYS, strict=True)}
     config = config_from_published(raw, token_ids=ids, quirks=replace(Quirks.published(), **changed))
-    config.decoders["detection"]["denoise_queries"] = raw["fixture"]["dn"]
-    config.decoders["pose"]["backbone"] |= raw["fixture"]["swin_unipose"]
+    config.decoders["detection"]["denoise_queries"] = fixture["dn"]
+    config.decoders["pose"]["backbone"] |= fixture["swin_unipose"]
     model = VisionLLMForConditionalGeneration(config)
     model.load_state_dict(state_from_published(golden.weights, config))
     return model.eval()

@@ -4,6 +4,7 @@ The folder beside this file has no room for the weights of both decoders; what a
 """
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -34,8 +35,8 @@ def build(golden: Golden, name: str) -> VisionLLMForConditionalGeneration:
     if not any(key.startswith(theirs) for key in weights):
         pytest.skip(f"{golden} has no weights of {theirs}")
     others = [f"use_{part.removesuffix('.')}" for part in DECODERS.values() if part != theirs]
-    raw = golden.json() | dict.fromkeys(others, False)
-    ids = {token: raw["fixture"]["token_ids"][key] for token, key in zip(TOKENS, KEYS, strict=True)}
+    raw: dict[str, Any] = golden.config | dict.fromkeys(others, False)
+    ids = {token: golden.json()["fixture"]["token_ids"][key] for token, key in zip(TOKENS, KEYS, strict=True)}
     base = read_diffusion_settings(golden.path / raw[f"{theirs[:-1]}_config"]["sd_model_id"])
     config = config_from_published(raw, token_ids=ids, bases={OWNERS[name]: base})
     if name == "edit":

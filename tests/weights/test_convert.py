@@ -1,31 +1,31 @@
+import errno
 import json
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 
-from tests.weights.test_published import small
-from visionllm.weights import load_model
+from tests.weights.test_published import bases, small
+from visionllm.weights import convert, load_model, shards
 from visionllm.weights.checkpoint import Checkpoint
-from visionllm.weights.convert import convert_from_published, convert_to_published
+from visionllm.weights.convert import KEPT, convert_from_published, convert_to_published
 from visionllm.weights.folder import MANIFEST
 from visionllm.weights.plan import plan_from_published
-from visionllm.weights.published import config_from_published, released_token_ids, state_from_published
+from visionllm.weights.published import config_from_published, state_from_published
 
 SHARD = 300_000
 
 
 @pytest.fixture(scope="module")
 def config():
-    raw, _ = small()
-    config = config_from_published(raw, token_ids=released_token_ids(40))
-    config.decoders["pose"]["backbone"] |= raw["fixture"]["swin_unipose"]
-    return config
+    return config_from_published(small()[0], bases=bases())
 
 
 @pytest.fixture(scope="module")
@@ -161,3 +161,114 @@ def test_killed_at_any_point_it_never_leaves_a_wrong_folder(source, weights, con
     assert killed
     expected = state_from_published(weights, config)
     assert all(torch.equal(t, expected[n]) for n, t in load_model(target).state_dict().items())
+
+
+def test_published_files_are_kept_and_listed(source, config, tmp_path):
+    (tmp_path / "words").write_bytes(b"\0words")
+    convert_from_published(source, tmp_path / "model", config, kept={"tokenizer.model": tmp_path / "words"})
+    assert (tmp_path / "model" / KEPT / "tokenizer.model").read_bytes() == b"\0words"
+    listed = json.loads((tmp_path / "model" / MANIFEST).read_text())["files"]
+    assert set(listed) == {"config.json", "model.safetensors", f"{KEPT}/tokenizer.model"}
+    load_model(tmp_path / "model")
+    (tmp_path / "model" / KEPT / "tokenizer.model").write_bytes(b"\1words")
+    with pytest.raises(ValueError, match=r"expected .*published/tokenizer\.model as it was saved, got a damaged file"):
+        load_model(tmp_path / "model")
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_it_tells_what_it_did(source, weights, config, tmp_path, verify):
+    told = []
+    done = convert_from_published(
+        source, tmp_path / "model", config, shard_bytes=SHARD, verify=verify, progress=lambda *x: told.append(x)
+    )
+    assert done.checked is verify
+    assert done.tensors == len(done.plan.taken)
+    assert set(done.files) == {f.name for f in (tmp_path / "model").glob("*.safetensors")}
+    assert told[-1] == (done.nbytes * (1 + verify),) * 2
+
+
+def test_a_disk_that_lies_is_found_out(source, config, tmp_path, monkeypatch):
+    written = shards.write_shard
+
+    def lie(file, tensors, read):
+        written(file, tensors, lambda name: read(name) + 1 if name.startswith("projector") else read(name))
+
+    monkeypatch.setattr(convert, "write_shard", lie)
+    with pytest.raises(ValueError, match=r"expected projector\..* as it was written, got other numbers"):
+        convert_from_published(source, tmp_path / "model", config)
+    assert not list(tmp_path.iterdir())
+
+
+class FullFile:
+    """A file on a disk with little room."""
+
+    def __init__(self, file, room):
+        self.file, self.room = file, room
+
+    def write(self, content):
+        self.room -= memoryview(content).nbytes
+        if self.room < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return self.file.write(content)
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.file.close()
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """The third file of weights does not fit any more."""
+    opened, count = Path.open, []
+
+    def small_room(self, mode="r", *args, **kwargs):
+        file = opened(self, mode, *args, **kwargs)
+        if mode == "wb" and ".safetensors" in self.name:
+            count.append(self)
+            return FullFile(file, 10_000 if len(count) == 3 else 1 << 40)
+        return file
+
+    monkeypatch.setattr(Path, "open", small_room)
+
+
+def test_a_disk_that_is_full_is_told_and_the_conversion_goes_on_later(source, weights, config, tmp_path, full_disk):
+    told = r"the disk of .* is full \(No space left on device\); make room and run the same again: it goes on where"
+    with pytest.raises(OSError, match=told):
+        convert_from_published(source, tmp_path / "model", config, shard_bytes=SHARD)
+    assert not (tmp_path / "model").exists()
+    (kept,) = tmp_path.iterdir()
+    finished = {f.name: f.stat().st_mtime_ns for f in kept.glob("*.safetensors")}
+    assert len(finished) == 2
+    assert not list(kept.glob("*.half"))
+    convert_from_published(source, tmp_path / "model", config, shard_bytes=SHARD)
+    assert all((tmp_path / "model" / name).stat().st_mtime_ns == at for name, at in finished.items())
+    expected = state_from_published(weights, config)
+    assert all(torch.equal(t, expected[n]) for n, t in load_model(tmp_path / "model").state_dict().items())
+
+
+def test_what_has_no_room_is_not_begun(source, config, tmp_path, monkeypatch):
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=1000))
+    with pytest.raises(
+        OSError,
+        match=r"is full \(expected room for 2\.\d MB of weights, got 1\.0 kB\); make room and run the same again",
+    ):
+        convert_from_published(source, tmp_path / "model", config)
+    assert not (tmp_path / "model").exists()
+
+
+def test_what_a_run_left_that_was_cut_off_while_finishing_is_removed(source, config, tmp_path, monkeypatch):
+    def stop(folder, known=None):
+        raise StopError
+
+    (tmp_path / "words").write_bytes(b"words")
+    with monkeypatch.context() as patched:
+        patched.setattr(convert, "write_manifest", stop)
+        with pytest.raises(StopError):
+            convert_from_published(source, tmp_path / "model", config, kept={"tokenizer.model": tmp_path / "words"})
+    convert_from_published(source, tmp_path / "model", config)
+    assert {f.name for f in (tmp_path / "model").iterdir()} == {"config.json", "model.safetensors", MANIFEST}

@@ -2,9 +2,9 @@ import pytest
 import torch
 
 from tests.parity.golden import sets
-from tests.weights.test_published import released, small
+from tests.weights.test_published import bases, released, small
 from visionllm.weights.plan import our_shapes, plan_from_published, plan_to_published, window_index
-from visionllm.weights.published import config_from_published, released_token_ids
+from visionllm.weights.published import config_from_published
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +35,7 @@ def test_all_names_and_shapes_of_the_release_come_back(seven):
 
 def test_there_and_back_is_the_identity_tensor_by_tensor():
     raw, weights = small()
-    config = config_from_published(raw, token_ids=released_token_ids(40))
-    config.decoders["pose"]["backbone"] |= raw["fixture"]["swin_unipose"]
+    config = config_from_published(raw, bases=bases())
     kept = {n: t for n, t in weights.items() if not n.startswith(("sd.", "ip2p."))}
     plan = plan_from_published({n: t.shape for n, t in kept.items()}, config)
     ours = {name: origin.of(kept.__getitem__) for name, origin in plan.taken.items()}

@@ -40,7 +40,12 @@ def config() -> VisionLLMConfig:
 
 def small() -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     golden = sets("full")[0]
-    return golden.json() | {"use_sd": False, "use_ip2p": False}, golden.weights
+    return golden.config | {"use_sd": False, "use_ip2p": False}, golden.weights
+
+
+def bases() -> dict[str, Any]:
+    """What the small configuration does not say."""
+    return {"pose": sets("full")[0].json()["fixture"]["swin_unipose"]}
 
 
 def test_the_release_has_the_sizes_that_are_known_of_it(config: VisionLLMConfig):

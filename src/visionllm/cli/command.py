@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, build, demo, detect, doctor, find, make, pose, tasks, train, world
+from visionllm.cli import ask, build, convert, demo, detect, doctor, find, make, pose, tasks, train, world
 from visionllm.cli import eval as evaluate
 from visionllm.cli.loading import loads_a_model
 
@@ -52,6 +52,7 @@ app.command()(loads_a_model(ask.caption))
 app.command()(loads_a_model(demo.demo))
 app.command()(tasks.tasks)
 app.command()(doctor.doctor)
+app.command()(convert.convert)
 app.command()(build.build)
 app.add_typer(world.app, name="world")
 app.add_typer(train.app, name="train")

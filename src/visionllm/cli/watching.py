@@ -1,4 +1,4 @@
-"""A progress bar on standard error."""
+"""Progress bars on standard error."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,5 +21,27 @@ def watched(title: str, total: int) -> Iterator[Callable[[int, int], None]]:
 
         def advance(pictures: int, questions: int) -> None:
             bar.update(task, completed=min(pictures, total), description=f"{title}, {questions} questions")
+
+        yield advance
+
+
+@contextmanager
+def watched_bytes(title: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how many bytes of all are done.
+
+    Args:
+        title: What goes on.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
+    ends = (TransferSpeedColumn(), TimeRemainingColumn())
+    errors = Console(stderr=True)  # where it is no terminal, even a bar that vanishes would leave an empty line
+    with Progress(*columns, *ends, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+
+        def advance(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
 
         yield advance

@@ -38,7 +38,15 @@ from visionllm.types import (
     SemanticMap,
     ask,
 )
-from visionllm.weights import Loading, load_adapters, load_model
+from visionllm.weights import (
+    Loading,
+    fetch_model,
+    is_hub_id,
+    is_published,
+    load_adapters,
+    load_model,
+    load_published,
+)
 from visionllm.weights.loading import Small
 from visionllm.weights.placing import Device
 
@@ -100,7 +108,9 @@ class VisionLLM:
         """Load a model.
 
         Args:
-            model: `"tiny"` or None for the embedded model, which knows drawings only; else the folder of a model.
+            model: `"tiny"` or None for the embedded model, which knows drawings only; else the folder of a model, or
+                its name on the Hugging Face hub. A folder in the published layout is read as it is, into as much memory
+                as its model takes; a converted one is checked by checksums, and read faster.
             device: Where it computes; None takes the GPU if there is one.
             dtype: Its floating type; None means float32 on the CPU, and elsewhere the type it is stored in.
             deterministic: See the class.
@@ -118,7 +128,6 @@ class VisionLLM:
         """
         folder = find_model(model)
         place = find_device(device)
-        processor = VisionLLMProcessor.from_pretrained(folder)
         loading = Loading(
             decoders=decoders,
             quantise=quantise,
@@ -126,7 +135,11 @@ class VisionLLM:
             max_memory=max_memory,
             offload_folder=offload_folder,
         )
-        network = load_model(folder, device=place, dtype=dtype, loading=loading)
+        if is_published(folder):
+            network, processor = load_published(folder, device=place, dtype=dtype, loading=loading)
+        else:
+            processor = VisionLLMProcessor.from_pretrained(folder)
+            network = load_model(folder, device=place, dtype=dtype, loading=loading)
         if adapters is not None:
             load_adapters(network, Path(adapters))
         return cls(network, processor, deterministic=deterministic, drawings_only=folder.parent == EMBEDDED)
@@ -474,7 +487,7 @@ class VisionLLM:
 
 
 def find_model(model: str | PathLike[str] | None = None) -> Path:
-    """Return the folder of a model: one of the embedded ones by its name, or the folder itself.
+    """Return the folder of a model: one of the embedded ones by its name, the folder itself, or one of the hub's.
 
     Raises:
         ValueError: If there is no such model.
@@ -482,6 +495,8 @@ def find_model(model: str | PathLike[str] | None = None) -> Path:
     name = "tiny" if model is None else str(model)
     if (EMBEDDED / name).is_dir() and Path(name).name == name:
         return EMBEDDED / name
+    if not Path(name).exists() and is_hub_id(name):
+        return fetch_model(name)
     if not Path(name).is_dir():
         known = sorted(folder.name for folder in EMBEDDED.iterdir() if folder.is_dir()) if EMBEDDED.is_dir() else []
         raise ValueError(f"expected the folder of a model, or the name of one ({', '.join(known)}), got {name!r}")

@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
 import torch
@@ -98,16 +98,57 @@ def load_model(
     path, loading = Path(path), loading or Loading()
     check_files(path)
     settings = read_json(path / CONFIG)
-    config = VisionLLMConfig.from_dict(settings)
+    stored = getattr(torch, settings["dtype"])
+    return assembled(
+        path,
+        VisionLLMConfig.from_dict(settings),
+        _shapes(path),
+        device=device,
+        dtype=dtype,
+        stored=stored,
+        loading=loading,
+    )
+
+
+def assembled(
+    path: Path,
+    config: VisionLLMConfig,
+    shapes: Mapping[str, torch.Size],
+    weights: Mapping[str, Tensor] | None = None,
+    *,
+    device: str | torch.device,
+    dtype: torch.dtype | None,
+    stored: torch.dtype,
+    loading: Loading,
+) -> VisionLLMForConditionalGeneration:
+    """Build a model around weights; see `load_model`.
+
+    Args:
+        path: The folder that they come from.
+        config: Of the model; decoders that are not chosen are taken out of it.
+        shapes: Of the weights.
+        weights: By name; None means those of the safetensors files in the folder.
+        device: Where it computes.
+        dtype: Its floating type, or None.
+        stored: The type that the weights are stored in.
+        loading: What of it is loaded, how small, and spread how.
+
+    Raises:
+        ImportError: If a library is missing that `loading` needs.
+        ValueError: If a tensor is missing, unknown, of the wrong shape or not finite, or a choice does not fit.
+    """
     unread = tuple(f"decoders.{name}." for name in loading.chosen(config))
-    stored = {name: shape for name, shape in _shapes(path).items() if not name.startswith(unread)}
-    kind = dtype or (torch.float32 if torch.device(device).type == "cpu" else getattr(torch, settings["dtype"]))
-    options = loading.options(config, stored, torch.device(device), kind)
+    shapes = {name: shape for name, shape in shapes.items() if not name.startswith(unread)}
+    if weights is not None:
+        weights = {name: tensor for name, tensor in weights.items() if name in shapes}
+    kind = dtype or (torch.float32 if torch.device(device).type == "cpu" else stored)
+    options = loading.options(config, shapes, torch.device(device), kind)
     with silence():
         loaded: Any = VisionLLMForConditionalGeneration.from_pretrained(
-            str(path),
+            str(path) if weights is None else None,
             config=config,
-            stored=stored,
+            state_dict=None if weights is None else dict(weights),
+            stored=shapes,
             dtype=kind,
             local_files_only=True,
             use_safetensors=True,
@@ -145,7 +186,7 @@ def check_files(path: Path, needed: str = CONFIG) -> None:
         raise ValueError(f"expected {path / MANIFEST} to list the files of a model, got {files}")
     for name, wanted in files.items():
         file = path / name
-        if Path(name).name != name or not file.is_file():
+        if not _lies_inside(name) or not file.is_file():
             raise ValueError(f"expected file {name} in {path}, got none")
         if file.stat().st_size != wanted["bytes"] or sha256_of(file) != wanted["sha256"]:
             raise ValueError(f"expected {file} as it was saved, got a damaged file")
@@ -155,6 +196,12 @@ def check_files(path: Path, needed: str = CONFIG) -> None:
                     shard.keys()
             except SafetensorError as error:
                 raise ValueError(f"expected {file} to be a safetensors file: {error}") from error
+
+
+def _lies_inside(name: str) -> bool:
+    """Tell whether a manifest's name is that of a file in its folder, or in a folder of it."""
+    place = PurePosixPath(name)
+    return not place.is_absolute() and ".." not in place.parts and str(place) == name
 
 
 def _shapes(path: Path) -> dict[str, torch.Size]:
@@ -234,10 +281,17 @@ def _write_shards(tensors: Mapping[str, Tensor], folder: Path, shard_bytes: int)
         (folder / INDEX).write_text(index_of(shards), encoding="utf-8")
 
 
-def write_manifest(folder: Path) -> None:
-    """List the files of a finished folder with their sizes and checksums."""
+def write_manifest(folder: Path, known: Mapping[str, str] | None = None) -> None:
+    """List the files of a finished folder, and of folders in it, with their sizes and checksums.
+
+    Args:
+        folder: The folder.
+        known: Checksums by name, of files that need not be read again.
+    """
+    names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     files = {
-        f.name: {"bytes": f.stat().st_size, "sha256": sha256_of(f)} for f in sorted(folder.iterdir()) if f.is_file()
+        name: {"bytes": (folder / name).stat().st_size, "sha256": (known or {}).get(name) or sha256_of(folder / name)}
+        for name in names
     }
     (folder / MANIFEST).write_text(json.dumps({"format": FORMAT, "files": files}, indent=2) + "\n", encoding="utf-8")
 

@@ -3,7 +3,7 @@
 Nothing outside this folder knows the published names.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -13,9 +13,10 @@ from visionllm.config import Quirks, VisionLLMConfig
 from visionllm.config.diffusion import DiffusionConfig
 from visionllm.config.editing import EditingConfig
 from visionllm.config.pose import PoseConfig
-from visionllm.config.strict import build, pretrained_keys
+from visionllm.config.strict import build
 from visionllm.types import Route
 from visionllm.weights.published_detection import (
+    DETECTOR_DEFAULTS,
     detection_config_from_published,
     detection_from_published,
     detection_to_published,
@@ -26,6 +27,7 @@ from visionllm.weights.published_diffusion import (
     diffusion_to_published,
 )
 from visionllm.weights.published_pose import pose_config_from_published, pose_from_published, pose_to_published
+from visionllm.weights.published_schema import CLIP, LLAMA, Section, at, check_published
 
 # One row a part: the beginning of the published name, and of ours.
 NAMES = (
@@ -82,27 +84,6 @@ ROUTES = tuple(
         ("[EDIT]", "edit", "editing"),
     )
 )
-DETECTOR_DEFAULTS: Mapping[str, Any] = {
-    "d_model": 256,
-    "num_queries": 900,
-    "num_feature_levels": 4,
-    "encoder_layers": 6,
-    "decoder_layers": 6,
-    "encoder_attention_heads": 8,
-    "encoder_ffn_dim": 2048,
-    "decoder_ffn_dim": 2048,
-    "encoder_n_points": 4,
-    "decoder_n_points": 4,
-    "positional_embedding_temperature": 20,
-    "dropout": 0.1,
-    "attention_dropout": 0.0,
-    "text_enhancer_dropout": 0.0,
-    "fusion_dropout": 0.0,
-    "fusion_droppath": 0.1,
-    "focal_alpha": 0.25,
-    "bbox_cost": 5.0,
-}
-"""What the published detector configuration means where it says nothing."""
 
 
 def released_token_ids(first: int = 32000) -> dict[str, int]:
@@ -122,26 +103,32 @@ def config_from_published(
     sentence_end_ids: Sequence[int] = (),
     quirks: Quirks | None = None,
     bases: Mapping[str, Mapping[str, Any]] | None = None,
+    ignored: Collection[str] = (),
 ) -> VisionLLMConfig:
     """Read the published configuration; decoders that it switches off are left out, their slot tables are not.
 
     Args:
         raw: The published `config.json`.
-        token_ids: Ids of the added tokens; None means those of the 7B release.
+        token_ids: Ids of the added tokens; None means that they end the vocabulary, as training left them.
         sentence_end_ids: Ids that end a sentence in its tokenizer.
         quirks: Faults to reproduce; None means those that the published numbers need.
-        bases: By decoder name, what `read_diffusion_settings` says about its diffusion model, which the published
-            configuration only names; None means those of the 7B release.
+        bases: By decoder name, what the published configuration only names: of a diffusion model what
+            `read_diffusion_settings` says about it, of the pose decoder the sizes of its backbone. What is not there
+            is as in the 7B release.
+        ignored: Full paths of keys that are passed over; see `check_published`.
 
     Raises:
-        ValueError: If its vision encoder or language model is not CLIP and LLaMA.
+        ValueError: If its vision encoder or language model is not CLIP and LLaMA, or a key is unknown, missing or does
+            not fit.
     """
+    check_published(raw, ignored)
     quirks = Quirks.published() if quirks is None else quirks
-    ids = released_token_ids() if token_ids is None else dict(token_ids)
+    ids = dict(token_ids or released_token_ids(raw["llm_config"]["vocab_size"] - len(TOKENS)))
+    _check_triggers(raw, ids)
     perception, pictures = raw["num_embs"], raw["num_embs_gen"]
     return VisionLLMConfig(
-        vision_config=_nested(raw["vis_encoder_config"], "CLIPVisionModel", "clip_vision_model"),
-        text_config=_nested(raw["llm_config"], "LlamaForCausalLM", "llama"),
+        vision_config=_kept(raw["vis_encoder_config"], CLIP) | {"model_type": "clip_vision_model"},
+        text_config=_text(raw["llm_config"]),
         vision_layer=raw["vis_output_layer"],
         projector={"kind": raw["vl_bridge_type"]},
         pixel_shuffle=2 if raw.get("use_pixelshuffle", False) else 1,
@@ -156,14 +143,25 @@ def config_from_published(
     )
 
 
-def _nested(raw: Mapping[str, Any], architecture: str, model_type: str) -> dict[str, Any]:
-    """Keep what the installed configuration class knows, under today's names."""
-    if list(raw["architectures"]) != [architecture]:
-        raise ValueError(f"expected architectures [{architecture}], got {raw['architectures']}")
-    plain = {k: v for k, v in raw.items() if k in pretrained_keys(model_type) and k not in ("dtype", "architectures")}
-    if model_type == "llama":
-        plain["rope_parameters"] = {"rope_type": "default", "rope_theta": raw.get("rope_theta", 10000.0)}
-    return plain | {"model_type": model_type}
+def _check_triggers(raw: Mapping[str, Any], ids: Mapping[str, int]) -> None:
+    """Compare the ids that the configuration tells with those of the tokenizer."""
+    for part, token in (("sd", "[GEN]"), ("ip2p", "[EDIT]")):
+        told = at(raw, f"{part}_config.trigger_token_id")
+        if raw.get(f"use_{part}", False) and told is not None and told != ids[token]:
+            raise ValueError(
+                f"expected config.{part}_config.trigger_token_id to be {ids[token]}, the id of {token}, got {told}"
+            )
+
+
+def _kept(raw: Mapping[str, Any], section: Section) -> dict[str, Any]:
+    return {key: raw[key] for key in section.read if key in raw and key != "architectures"}
+
+
+def _text(raw: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the language model's configuration under today's names."""
+    plain = _kept(raw, LLAMA)
+    rotary = {"rope_type": "default", "rope_theta": float(plain.pop("rope_theta", 10000.0))}
+    return plain | {"model_type": "llama", "rope_parameters": rotary}
 
 
 def _decoders(raw: Mapping[str, Any], bases: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -171,7 +169,7 @@ def _decoders(raw: Mapping[str, Any], bases: Mapping[str, Mapping[str, Any]]) ->
     if raw["use_gdino"]:
         found["detection"] = vars(detection_config_from_published({**DETECTOR_DEFAULTS, **raw["gdino_config"]}))
     if raw.get("use_unipose", False):
-        found["pose"] = vars(pose_config_from_published(raw["unipose_config"]))
+        found["pose"] = vars(pose_config_from_published(raw["unipose_config"], bases.get("pose")))
     for decoder, theirs, kind in (("generation", "sd", DiffusionConfig), ("editing", "ip2p", EditingConfig)):
         if raw.get(f"use_{theirs}", False):
             found[decoder] = vars(diffusion_config_from_published(raw[f"{theirs}_config"], kind, bases.get(decoder)))

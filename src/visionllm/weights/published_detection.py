@@ -7,6 +7,7 @@ from torch import Tensor
 
 from visionllm.config.detection import DetectionConfig
 from visionllm.weights.names import NameMap
+from visionllm.weights.published_schema import SWIN
 
 NAMES = (
     ("patch2query.*", "query_projection.*"),
@@ -140,43 +141,70 @@ def detection_to_published(state: Mapping[str, Tensor], decoder_layers: int) -> 
     return MAP.to_published(state, {"": decoder_layers})
 
 
+KEYS: Mapping[str, str] = {
+    "d_model": "width",
+    "num_feature_levels": "levels",
+    "encoder_layers": "encoder_layers",
+    "decoder_layers": "decoder_layers",
+    "encoder_attention_heads": "heads",
+    "encoder_ffn_dim": "encoder_ffn",
+    "decoder_ffn_dim": "decoder_ffn",
+    "encoder_n_points": "encoder_points",
+    "decoder_n_points": "decoder_points",
+    "mask_dim": "mask_width",
+    "num_queries": "object_queries",
+    "positional_embedding_temperature": "position_temperature",
+    "dropout": "dropout",
+    "attention_dropout": "attention_dropout",
+    "text_enhancer_dropout": "text_dropout",
+    "fusion_dropout": "fusion_dropout",
+    "fusion_droppath": "fusion_drop_path",
+    "class_cost": "class_cost",
+    "bbox_cost": "box_cost",
+    "giou_cost": "giou_cost",
+    "class_weight": "class_weight",
+    "box_weight": "box_weight",
+    "giou_weight": "giou_weight",
+    "mask_weight": "mask_weight",
+    "dice_weight": "dice_weight",
+    "focal_alpha": "focal_alpha",
+}
+"""Published keys, and the fields of ours that they are."""
+DETECTOR_DEFAULTS: Mapping[str, Any] = {
+    "d_model": 256,
+    "num_queries": 900,
+    "num_feature_levels": 4,
+    "encoder_layers": 6,
+    "decoder_layers": 6,
+    "encoder_attention_heads": 8,
+    "encoder_ffn_dim": 2048,
+    "decoder_ffn_dim": 2048,
+    "encoder_n_points": 4,
+    "decoder_n_points": 4,
+    "positional_embedding_temperature": 20,
+    "dropout": 0.1,
+    "attention_dropout": 0.0,
+    "text_enhancer_dropout": 0.0,
+    "fusion_dropout": 0.0,
+    "fusion_droppath": 0.1,
+    "focal_alpha": 0.25,
+    "bbox_cost": 5.0,
+}
+"""What the published detector configuration means where it says nothing."""
+
+
 def detection_config_from_published(raw: Mapping[str, Any]) -> DetectionConfig:
     """Read the published detector's configuration.
 
     Args:
-        raw: The published `gdino_config`; keys without a meaning for the detector are ignored.
+        raw: The published `gdino_config`, with a value for each of `KEYS`; see `DETECTOR_DEFAULTS`.
     """
     backbone = raw["backbone_config"]
     return DetectionConfig(
-        backbone={key: backbone[key] for key in SWIN_KEYS if key in backbone},
+        backbone={key: backbone[key] for key in ("model_type", *SWIN.read) if key in backbone},
         pixel_stage=backbone["out_features"][0],
-        width=raw["d_model"],
-        levels=raw["num_feature_levels"],
-        encoder_layers=raw["encoder_layers"],
-        decoder_layers=raw["decoder_layers"],
-        heads=raw["encoder_attention_heads"],
         text_heads=raw["encoder_attention_heads"] // 2,
-        encoder_ffn=raw["encoder_ffn_dim"],
-        decoder_ffn=raw["decoder_ffn_dim"],
         text_ffn=raw["encoder_ffn_dim"] // 2,
         fusion_width=raw["encoder_ffn_dim"] // 2,
-        encoder_points=raw["encoder_n_points"],
-        decoder_points=raw["decoder_n_points"],
-        mask_width=raw["mask_dim"],
-        object_queries=raw["num_queries"],
-        position_temperature=raw["positional_embedding_temperature"],
-        dropout=raw["dropout"],
-        attention_dropout=raw["attention_dropout"],
-        text_dropout=raw["text_enhancer_dropout"],
-        fusion_dropout=raw["fusion_dropout"],
-        fusion_drop_path=raw["fusion_droppath"],
-        class_cost=raw["class_cost"],
-        box_cost=raw["bbox_cost"],
-        giou_cost=raw["giou_cost"],
-        class_weight=raw["class_weight"],
-        box_weight=raw["box_weight"],
-        giou_weight=raw["giou_weight"],
-        mask_weight=raw["mask_weight"],
-        dice_weight=raw["dice_weight"],
-        focal_alpha=raw["focal_alpha"],
+        **{ours: raw[theirs] for theirs, ours in KEYS.items()},
     )

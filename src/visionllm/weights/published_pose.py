@@ -1,6 +1,7 @@
 """Names of the published pose decoder's parameters, and ours."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -139,47 +140,81 @@ def pose_to_published(state: Mapping[str, Tensor], config: PoseConfig) -> dict[s
     return MAP.to_published(state, copies, {EXTENTS[0]: FIRST_EXTENTS})
 
 
+KEYS: Mapping[str, str] = {
+    "hidden_dim": "width",
+    "num_feature_levels": "levels",
+    "enc_layers": "encoder_layers",
+    "dec_layers": "decoder_layers",
+    "num_box_decoder_layers": "box_layers",
+    "nheads": "heads",
+    "dim_feedforward": "encoder_ffn",
+    "enc_n_points": "encoder_points",
+    "dec_n_points": "decoder_points",
+    "num_queries": "object_queries",
+    "num_body_points": "keypoints",
+    "pe_temperatureH": "position_temperature",
+    "dropout": "dropout",
+    "text_dropout": "text_dropout",
+    "fusion_dropout": "fusion_dropout",
+    "fusion_droppath": "fusion_drop_path",
+    "set_cost_class": "class_cost",
+    "set_cost_bbox": "box_cost",
+    "set_cost_giou": "giou_cost",
+    "set_cost_keypoint": "keypoint_cost",
+    "set_cost_oks": "oks_cost",
+    "cls_loss_coef": "class_weight",
+    "bbox_loss_coef": "box_weight",
+    "giou_loss_coef": "giou_weight",
+    "keypoint_loss_coef": "keypoint_weight",
+    "focal_alpha": "focal_alpha",
+    "dn_number": "denoise_queries",
+    "dn_label_noise_ratio": "denoise_label_noise",
+    "dn_box_noise_scale": "denoise_box_noise",
+}
+"""Published keys, and the fields of ours that they are."""
+
+
 def pose_config_from_published(raw: Mapping[str, Any], swin: Mapping[str, Any] | None = None) -> PoseConfig:
     """Read the published pose decoder's configuration.
 
     Args:
-        raw: The published `unipose_config`; keys without a meaning for the decoder are ignored.
+        raw: The published `unipose_config`, with a value for each of `KEYS`.
         swin: Sizes of the backbone where they are not those of `swin_T_224_1k`.
     """
     return PoseConfig(
         backbone={**PoseConfig().backbone, **(swin or {})},
-        width=raw["hidden_dim"],
-        levels=raw["num_feature_levels"],
-        encoder_layers=raw["enc_layers"],
-        decoder_layers=raw["dec_layers"],
-        box_layers=raw["num_box_decoder_layers"],
-        heads=raw["nheads"],
         text_heads=raw["nheads"] // 2,
-        encoder_ffn=raw["dim_feedforward"],
         decoder_ffn=raw["dim_feedforward"],
         text_ffn=raw["dim_feedforward"] // 2,
         fusion_width=raw["dim_feedforward"] // 2,
-        encoder_points=raw["enc_n_points"],
-        decoder_points=raw["dec_n_points"],
-        object_queries=raw["num_queries"],
-        keypoints=raw["num_body_points"],
-        position_temperature=raw["pe_temperatureH"],
-        dropout=raw["dropout"],
-        text_dropout=raw["text_dropout"],
-        fusion_dropout=raw["fusion_dropout"],
-        fusion_drop_path=raw["fusion_droppath"],
-        class_cost=raw["set_cost_class"],
-        box_cost=raw["set_cost_bbox"],
-        giou_cost=raw["set_cost_giou"],
-        keypoint_cost=raw["set_cost_keypoint"],
-        oks_cost=raw["set_cost_oks"],
-        class_weight=raw["cls_loss_coef"],
-        box_weight=raw["bbox_loss_coef"],
-        giou_weight=raw["giou_loss_coef"],
-        keypoint_weight=raw["keypoint_loss_coef"],
         oks_weight=raw["keypoint_loss_coef"],  # the published code never reads `oks_loss_coef`
-        focal_alpha=raw["focal_alpha"],
-        denoise_queries=raw["dn_number"],
-        denoise_label_noise=raw["dn_label_noise_ratio"],
-        denoise_box_noise=raw["dn_box_noise_scale"],
+        **{ours: raw[theirs] for theirs, ours in KEYS.items()},
     )
+
+
+def backbone_from_shapes(shapes: Mapping[str, Sequence[int]]) -> dict[str, Any]:
+    """Return the sizes of the pose decoder's backbone, which the published configuration only names.
+
+    Args:
+        shapes: Of the published tensors, by their whole names.
+
+    Returns:
+        Sizes that differ from those of the 7B release, as far as the names of a Swin transformer tell them.
+    """
+    start, end = "unipose.backbone.0.", ".attn.relative_position_bias_table"
+    tables = {
+        n.removeprefix(f"{start}layers."): s for n, s in shapes.items() if n.startswith(start) and n.endswith(end)
+    }
+    patches = shapes.get(f"{start}patch_embed.proj.weight", ())
+    if not tables or len(patches) != 4:
+        return {}
+    stages = sorted({int(name.partition(".")[0]) for name in tables})
+    of = {stage: [shape for name, shape in tables.items() if name.startswith(f"{stage}.")] for stage in stages}
+    found = {
+        "embed_dim": patches[0],
+        "depths": [len(of[stage]) for stage in stages],
+        "num_heads": [of[stage][0][1] for stage in stages],
+        "window_size": (math.isqrt(of[stages[0]][0][0]) + 1) // 2,
+    }
+    usual = PoseConfig().backbone
+    return {key: value for key, value in found.items() if value != usual[key]}

@@ -92,12 +92,43 @@ def write_shard(file: Path, tensors: Mapping[str, Planned], read: Callable[[str]
                     raise ValueError(f"expected {name} as planned, {planned}, got {tensor.dtype}{list(tensor.shape)}")
                 if tensor.is_floating_point() and not all(_finite(part) for part in tensor.reshape(-1).split(_CHUNK)):
                     raise ValueError(f"expected finite weights, got NaN or infinity in {name}")
-                tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tofile(stream)
+                stream.write(bytes_of(tensor).numpy().data)  # `tofile` would not say that the disk is full
             stream.flush()
             os.fsync(stream.fileno())
         half.replace(file)
     finally:
         half.unlink(missing_ok=True)
+
+
+def bytes_of(tensor: Tensor) -> Tensor:
+    """Return uint8[n], the bytes of a tensor as a file holds them."""
+    return tensor.contiguous().reshape(-1).view(torch.uint8)
+
+
+def check_shard(file: Path, tensors: Mapping[str, Planned], read: Callable[[str], Tensor]) -> None:
+    """Compare a written file, byte by byte, with what it should hold; a tensor at a time, in little memory.
+
+    Args:
+        file: The file.
+        tensors: What it should hold.
+        read: Returns the tensor of a name.
+
+    Raises:
+        ValueError: Naming the tensor that is missing, or of another type or shape, or holds other numbers.
+    """
+    with file.open("rb") as stream:
+        size = struct.unpack("<Q", stream.read(8))[0]
+        header = json.loads(stream.read(size))
+        for name, planned in tensors.items():
+            told = header.get(name, {})
+            if (told.get("dtype"), told.get("shape")) != (CODES[planned.dtype], list(planned.shape)):
+                raise ValueError(f"expected {name} in {file} as planned, {planned}, got {told}")
+            stream.seek(8 + size + told["data_offsets"][0])
+            for part in bytes_of(read(name)).split(_CHUNK):
+                if stream.read(len(part)) != part.numpy().tobytes():
+                    raise ValueError(f"expected {name} in {file} as it was written, got other numbers")
+        if extra := sorted(header.keys() - tensors.keys() - {"__metadata__"}):
+            raise ValueError(f"expected only what was planned in {file}, got {extra[0]}")
 
 
 def _finite(part: Tensor) -> bool:
