@@ -98,11 +98,7 @@ SWIN_NAMES = (
         f"swin.{SWIN_BLOCK}attention.relative_position_bias.relative_position_bias_table",
     ),
 )
-SWIN_KEYS = (
-    "model_type", "image_size", "patch_size", "num_channels", "embed_dim", "depths", "num_heads", "window_size",
-    "mlp_ratio", "qkv_bias", "hidden_dropout_prob", "attention_probs_dropout_prob", "drop_path_rate", "hidden_act",
-    "use_absolute_embeddings", "layer_norm_eps", "initializer_range", "out_features",
-)  # fmt: skip
+SWIN_KEYS = ("model_type", *SWIN.read)
 PACKED = (
     ("model.decoder.layers.#.self_attn.in_proj_", "decoder.layers.#.self_attention."),
     ("model.decoder.layers.#.encoder_attn_text.in_proj_", "decoder.layers.#.text_attention."),
@@ -201,7 +197,7 @@ def detection_config_from_published(raw: Mapping[str, Any]) -> DetectionConfig:
     """
     backbone = raw["backbone_config"]
     return DetectionConfig(
-        backbone={key: backbone[key] for key in ("model_type", *SWIN.read) if key in backbone},
+        backbone={key: backbone[key] for key in SWIN_KEYS if key in backbone},
         pixel_stage=backbone["out_features"][0],
         text_heads=raw["encoder_attention_heads"] // 2,
         text_ffn=raw["encoder_ffn_dim"] // 2,
