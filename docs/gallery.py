@@ -2,8 +2,8 @@
 
     python docs/gallery.py [MODEL]
 
-Pictures named `world …` are drawn by the generator from seeds of the test split, which no training saw; the others lie in
-examples/. What the model answers is shown as it comes, right or wrong.
+Pictures named `world …` are drawn by the generator from seeds of the test split, which no training saw; the others lie
+in examples/. What the model answers is shown as it comes, right or wrong.
 """
 
 import sys
@@ -13,11 +13,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from visionllm import Example, Point, VisionLLM
+from visionllm import Point, VisionLLM
 from visionllm.data.world import draw_picture
 from visionllm.processing import open_picture
-from visionllm.rendering import contact_sheet, draw_answer, draw_examples
-from visionllm.types import Box, Options, Region
+from visionllm.rendering import contact_sheet, draw_answer
+from visionllm.types import Options, Region
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = Path(__file__).parent / "images" / "gallery.png"

@@ -8,9 +8,9 @@ import pytest
 
 from tests.small import picture, small_model, small_predictor, small_processor, written
 from visionllm.decoders import DetectionDecoder
-from visionllm.predictor import Example, VisionLLM, core
+from visionllm.predictor import VisionLLM, core
 from visionllm.processing.prompt_families import FAMILIES
-from visionllm.types import Answer, Box, GeneratedImages, Options, Point
+from visionllm.types import Answer, Box, Example, GeneratedImages, Options, Point
 
 FREE = Options(protocol="free", threshold=0, max_instances=7, max_new_tokens=6)
 ASKED = "Find every red fish, star."

@@ -1,11 +1,12 @@
 import copy
+import json
 from typing import Any
 
 import pytest
 
 from tests.weights.synthetic import raw_config
 from tests.weights.test_published import released
-from tests.weights.test_published_words import published
+from tests.weights.test_published_words import folder
 from visionllm.weights.published_schema import (
     PUBLISHED,
     Section,
@@ -162,8 +163,8 @@ def test_every_key_has_one_meaning_and_every_idle_one_a_reason():
     go(PUBLISHED)
 
 
-def test_the_published_tokenizer_is_checked_too():
-    raw = {"added_tokens_decoder": published()["added_tokens_decoder"], "legacy": False, "bos_token": "<s>"}
+def test_the_published_tokenizer_is_checked_too(tmp_path):
+    raw = json.loads((folder(tmp_path / "words", legacy=False) / "tokenizer_config.json").read_text(encoding="utf-8"))
     check_tokenizer(raw, "t")
     check_tokenizer(raw | {"eos_token": {"content": "</s>", "__type": "AddedToken"}}, "t")
     with pytest.raises(ValueError, match=r"unknown key t\.surprise"):

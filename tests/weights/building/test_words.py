@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from tokenizers import AddedToken
 
+from tests.parity.golden import sets
 from tests.weights.building.parts import WORDS, rewrite, words, write_words
 from visionllm.processing import ROUTES, TABLES, Vocabulary
 from visionllm.weights.building.words import read_words
 from visionllm.weights.published import TOKENS
 
-SENTENCEPIECE = Path(__file__).parents[1] / "words" / "tokenizer.model"
+SENTENCEPIECE = sets("conversation")[0].path / "tokenizer.model"
 
 
 def test_all_structure_tokens_follow_the_words_in_the_published_order(tmp_path: Path):
