@@ -46,6 +46,11 @@ def test_an_unknown_model_is_refused_with_the_known_names(folder, monkeypatch):
         find_model("../models/none")
 
 
+def test_a_model_of_the_hub_that_cannot_be_reached_is_refused():
+    with pytest.raises(ValueError, match="a model on the hub that can be reached, got 'somebody/model'"):
+        VisionLLM.load("somebody/model")
+
+
 def test_without_embedded_models_none_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr(vision_llm, "EMBEDDED", tmp_path / "nothing")
     with pytest.raises(ValueError, match=r"the name of one \(\), got 'tiny'"):
