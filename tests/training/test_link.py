@@ -1,13 +1,14 @@
 """What query groups aim at, and how slot states are drawn there."""
 
 from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
 
 from visionllm.data.world import draw_picture
 from visionllm.data.world.tasks import ALL_FAMILIES, make_sample
-from visionllm.training.briefs import brief_codes, brief_of
+from visionllm.training.briefs import BriefEncoder, brief_codes, brief_of
 from visionllm.training.building import build_module
 from visionllm.training.expert import place_of
 from visionllm.training.link import DetectionLink, LinkedModel, PictureLink, PoseLink, aims_of, unit_aims
@@ -161,3 +162,24 @@ def test_mapped_slots_are_drawn_towards_briefs(run, decoder, family):
     assert loss is not None
     assert loss < 0.5 * far
     assert link.loss(LinkedModel(module.model), queries, targets) is None
+
+
+def test_a_state_with_words_weighs_as_much_as_all_empty_ones(run):
+    module, link = with_experts(run, "generation"), PictureLink("generation", 8)
+    rows = [(picture, [sample]) for picture, sample in samples("draw-one", 1)]
+    batch = run.processor().train_batch([asked for _, asked in rows])
+    targets = link.targets(rows, batch)
+    assert targets["codes"].any(-1).tolist() == [[True] + [False] * 7]
+    queries = module.model.queries(batch.inputs)["generation"]
+    briefs = module.expert("generation")
+    assert isinstance(briefs, BriefEncoder)
+    wanted = briefs(targets["codes"]).detach()
+    losses = []
+    for state in (0, 5):
+        off = torch.zeros_like(wanted)
+        off[:, state] = briefs.spread().clamp_min(1e-6).sqrt()
+        mapper = module.model.decoder("generation").get_submodule("mapper")
+        with patch.object(mapper, "forward", lambda _, off=off: wanted + off):
+            losses.append(float(link.loss(module, queries, targets) or 0))
+    assert losses[0] == pytest.approx(1, rel=1e-4)
+    assert losses[1] == pytest.approx(1 / 7, rel=1e-4)

@@ -76,7 +76,7 @@ _BLOCKS = ("down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm
 _PAINTED = {f"decoder.unet.{part}": f"draw-expert:decoder.unet.{part}" for part in _BLOCKS}  # the first layer sees more
 _SHAPES = {
     f"model.decoders.{decoder}.{part}": f"{stage}:decoder.{part}"
-    for decoder, stage in (("generation", "draw-shapes"), ("editing", "edit-shapes"))
+    for decoder, stage in (("generation", "draw-more"), ("editing", "edit-shapes"))
     for part in ("unet", "empty_words")
 }
 BOTH = {
@@ -114,6 +114,12 @@ _WIDE_LANGUAGE = Stage(
     },
     ema=0.998, warmup=0.02, floor=0.05,
     start={"model": "decoders:model", "model.vision_encoder": "letter-tower:encoder", **_DECODERS, **_EXPERTS},
+)  # fmt: skip
+
+_DRAW_SHAPES = Stage(
+    name="draw-shapes", objective="painter", seed=5, steps=12000, pictures=32, pool=20_000, close_ups=True,
+    mixture=DRAW, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
+    start={"decoder": "draw-expert:decoder", "briefs": "draw-expert:briefs"},
 )  # fmt: skip
 
 STAGES: tuple[Stage, ...] = (
@@ -215,10 +221,11 @@ STAGES: tuple[Stage, ...] = (
         floor=0.02,
         start={"decoder.vae": "vae:vae", "briefs": "draw-expert:briefs", **_PAINTED},
     ),
-    Stage(
-        name="draw-shapes", objective="painter", seed=5, steps=12000, pictures=32, pool=20_000, close_ups=True,
-        mixture=DRAW, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
-        start={"decoder": "draw-expert:decoder", "briefs": "draw-expert:briefs"},
+    _DRAW_SHAPES,
+    replace(
+        _DRAW_SHAPES, name="draw-more", seed=4, steps=5000, rates=_TOLD | {"*": 1e-3},
+        mixture=DRAW | {"draw-one": 0.8, "draw-several": 1.8, "draw-count": 1.2, "draw-relation": 1.5},
+        start={"decoder": "draw-shapes:decoder", "briefs": "draw-shapes:briefs"},
     ),
     Stage(
         name="edit-shapes", objective="painter", seed=7, steps=8000, pictures=32, pool=12_000, close_ups=True,
@@ -230,8 +237,13 @@ STAGES: tuple[Stage, ...] = (
     ),
     _WIDE_LANGUAGE,
     replace(
-        _WIDE_LANGUAGE, name="more-language", seed=6, steps=1500, floor=0.02,
+        _WIDE_LANGUAGE, name="more-language", seed=6, steps=2000, floor=0.02,
         start={**_DECODERS, "model": "wide-language:model", **_EXPERTS},
+    ),
+    replace(
+        _WIDE_LANGUAGE, name="last-language", seed=2, steps=2000, floor=0.02,
+        mixture=LANGUAGE | SECOND | {name: 1.6 * weight for name, weight in EXAMPLES.items()},
+        start={**_DECODERS, "model": "more-language:model", **_EXPERTS},
     ),
     Stage(
         name="wide-decoders", objective="tasks", decoders=EVERY, seed=7, steps=800, pictures=12, questions=4, units=24,
@@ -241,6 +253,6 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
         ema=0.99, warmup=0.02, floor=0.05, clip=5.0,
-        start={"model": "more-language:model", "model.decoders.detection": "wide-expert:detector", **_SHAPES},
+        start={"model": "last-language:model", "model.decoders.detection": "wide-expert:detector", **_SHAPES},
     ),
 )  # fmt: skip

@@ -156,6 +156,8 @@ class PictureLink:
     def loss(self, module: LinkedModel, queries: Queries, targets: Mapping[str, Tensor]) -> Tensor | None:
         """Return the squared distance of mapped slots from briefs, in units of the briefs' variance.
 
+        It is the mean over states with words and that over states without, which are many and soon learned, together.
+
         Raises:
             TypeError: If the model's decoder makes no pictures.
         """
@@ -166,10 +168,12 @@ class PictureLink:
         decoder = module.model.decoder(self.decoder)
         if not isinstance(decoder, DiffusionDecoder):
             raise TypeError(f"expected a DiffusionDecoder, got {type(decoder).__name__}")
-        wanted = briefs(targets["codes"][alone]).detach()
+        codes = targets["codes"][alone]
+        wanted, said = briefs(codes).detach(), codes.any(-1)
         read = decoder.mapper(queries.states[alone][queries.mask[alone]].to(decoder.dtype))
         scale = briefs.spread().clamp_min(1e-6)
-        return ((read - wanted).square().mean((0, 1)) / scale).mean()
+        far = ((read - wanted).square() / scale).mean(-1)
+        return torch.stack([far[some].mean() for some in (said, ~said) if bool(some.any())]).sum()
 
 
 def _aim_tensors(aims: Sequence[Sequence[Aim | None]]) -> dict[str, Tensor]:
