@@ -10,9 +10,14 @@ IMAGE = Image.new("RGB", (4, 4))
 POINT = Point(1, 1)
 
 
-def check(*messages: Message, **limits: int) -> None:
-    values = {"max_pictures": 3, "max_regions": 4, **limits}
-    check_request(Request(messages), routing_tokens=["[DET]", "[GRD]"], **values)
+def check(*messages: Message, max_pictures: int = 3, max_regions: int = 4, wordless: bool = False) -> None:
+    check_request(
+        Request(messages),
+        routing_tokens=["[DET]", "[GRD]"],
+        max_pictures=max_pictures,
+        max_regions=max_regions,
+        wordless=wordless,
+    )
 
 
 def user(*parts: Part) -> Message:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from visionllm.processing.prompts import (
@@ -97,7 +99,7 @@ def test_no_region_is_refused() -> None:
 )
 def test_a_prompt_without_its_placeholder_is_refused(name: str, prompt: str, placeholder: str) -> None:
     with pytest.raises(ValueError, match=rf"expected \{{{placeholder}\}} once in the prompt {name}, got"):
-        Prompts(**{name: prompt})
+        replace(Prompts(), **{name: prompt})
 
 
 def test_keypoints_are_asked_for_and_routed_after_the_objects() -> None:

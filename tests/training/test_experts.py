@@ -111,6 +111,7 @@ def test_what_needs_words_or_marks_is_refused(experts, image):
         lambda: experts.answer([]),
         lambda: experts.refer(image, "the star left of the house"),
         lambda: experts.segment_regions(image, []),
+        lambda: experts.find_like([], [image]),
         lambda: experts.reconstruct(image),
     ):
         with pytest.raises(ValueError, match="experts"):

@@ -26,7 +26,7 @@ from visionllm.training.painter import ExpertPainter
 from visionllm.training.pose_expert import ExpertPose
 from visionllm.training.readings import SAID
 from visionllm.training.recipe import RecipeRun
-from visionllm.types import Answer, Detections, GeneratedImages, Options, Poses, Region, Request, Sample
+from visionllm.types import Answer, Detections, Example, GeneratedImages, Options, Poses, Region, Request, Sample
 from visionllm.types.tensors import Queries
 
 ExpertT = TypeVar("ExpertT", bound=nn.Module)
@@ -212,6 +212,12 @@ class Experts:
     ) -> Detections:
         """Refuse: experts see no marks."""
         raise ValueError("experts see no marked regions")
+
+    def find_like(
+        self, examples: Sequence[Example], images: Sequence[Image.Image], *, options: Options | None = None
+    ) -> list[Detections]:
+        """Refuse: experts see one picture at a time, and no marks."""
+        raise ValueError("experts see no examples")
 
     def reconstruct(self, image: Image.Image) -> Image.Image:
         """Refuse: what a VAE loses is no matter of words."""
