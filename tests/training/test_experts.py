@@ -18,7 +18,7 @@ from visionllm.types import Options
 
 @pytest.fixture(scope="module")
 def edits():
-    picture = draw_picture(3, version=2, theme="studio", size_hw=(64, 64))
+    picture = draw_picture(4, version=2, theme="studio", size_hw=(64, 64))  # one that can be edited
     samples = [make_sample(picture, "edit-recolour", seed) for seed in range(3)]
     return [sample for sample in samples if sample is not None]
 
