@@ -50,6 +50,7 @@ def test_the_benchmarks_of_the_folder_are_found(repository: Path, monkeypatch: p
         "cold",
         "conversion",
         "generate",
+        "half",
         "judge",
         "opened",
         "pose",

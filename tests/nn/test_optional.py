@@ -13,6 +13,7 @@ def test_a_library_that_is_there_is_returned():
 
 def test_a_library_that_is_missing_is_named_with_its_extra(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(sys.modules, "bitsandbytes", None)
+    monkeypatch.delitem(sys.modules, "bitsandbytes.nn", raising=False)  # another test may have imported it
     with pytest.raises(ImportError, match=r"shrinking needs bitsandbytes: pip install 'visionllm-v2\[sizes\]'"):
         optional("bitsandbytes.nn", "shrinking", "sizes")
 
