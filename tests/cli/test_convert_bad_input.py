@@ -16,6 +16,7 @@ from torch._utils import _rebuild_tensor_v2
 
 from tests.weights.synthetic import BIAS, DETECTOR, POSE, published_folder
 from visionllm.weights import convert as conversion
+from visionllm.weights import shards
 
 pytestmark = pytest.mark.faults
 
@@ -252,7 +253,7 @@ def test_a_zip_bomb_of_names_does_not_leave_its_folder(source, refused):
 
 
 def test_a_conversion_that_is_cut_off_leaves_no_target_and_goes_on(source, visionllm, tmp_path, monkeypatch):
-    write, count = conversion.write_shard, []
+    write, count = shards.write_shard, []
 
     def stop(*given: Any) -> None:
         if len(count) == 2:

@@ -1,6 +1,7 @@
 """What a machine has is told without importing what may be broken."""
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_version_outside_what_is_tested_does_not_fit(version: str | None, fits
 
 def test_sources_that_are_not_installed_have_no_extras(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     def missing(name: str) -> list[str]:
-        raise machine.PackageNotFoundError(name)
+        raise PackageNotFoundError(name)
 
     monkeypatch.setattr(machine, "requires", missing)
     assert this_machine(tmp_path).extras == {}
