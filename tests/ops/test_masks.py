@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from visionllm.ops.masks import paste_masks, sample_masks, sample_points, uncertain_points
+from visionllm.ops.masks import paste_masks, sample_masks, sample_points, semantic_map, uncertain_points
 
 
 def test_samples_are_bilinear_and_zero_outside():
@@ -49,3 +49,16 @@ def test_another_stride_is_respected():
 
 def test_no_masks_have_the_size_of_the_picture():
     assert paste_masks(torch.zeros(0, 4, 4), (16, 16), (5, 7)).shape == (0, 5, 7)
+
+
+def test_a_semantic_map_sums_what_all_queries_say_of_a_class():
+    scores = torch.tensor([[0.6, 0.5], [0.0, 0.4]])
+    logits = torch.full((2, 2, 3), 20.0)
+    classes, sums = semantic_map(scores, logits, (8, 12), (4, 6))
+    assert classes.tolist() == [[1] * 6] * 4  # 0.5 and 0.4 outweigh 0.6
+    torch.testing.assert_close(sums, torch.full((4, 6), 0.9))
+
+
+def test_a_semantic_map_needs_a_class():
+    with pytest.raises(ValueError, match="expected scores of one class or more, got none"):
+        semantic_map(torch.zeros(3, 0), torch.zeros(3, 2, 2), (8, 8), (8, 8))
