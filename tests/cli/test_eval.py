@@ -1,15 +1,17 @@
-"""`visionllm eval world`."""
+"""`visionllm eval`."""
 
 import json
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from visionllm.cli.eval import app
 from visionllm.predictor import VisionLLM
-from visionllm.types import Answer
+from visionllm.training.experts import Experts
+from visionllm.types import Answer, GeneratedImages, Poses
 
 
 class Monotone:
@@ -138,3 +140,53 @@ def test_help_teaches_with_examples():
 def test_help_needs_no_torch():
     code = "import sys, visionllm.cli.eval; sys.exit('torch' in sys.modules or 'rich.progress' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+class Blind(Monotone):
+    """Finds no poses, and draws grey squares."""
+
+    decoders = ("pose", "generation")
+
+    def pose(self, image, classes, keypoints=None, *, options=None):
+        return Poses(
+            boxes=np.zeros((0, 4), np.float32),
+            scores=np.zeros(0, np.float32),
+            class_ids=np.zeros(0, np.int64),
+            keypoints=np.zeros((0, 1, 2), np.float32),
+            keypoint_scores=np.zeros((0, 1), np.float32),
+            size_hw=image.size[::-1],
+            keypoint_names=("nose",),
+        )
+
+    def generate(self, caption, *, options=None):
+        return GeneratedImages(pictures=(np.full((64, 64, 3), 128, np.uint8),), seeds=(0,))
+
+
+def test_a_model_is_compared_with_the_experts_of_a_run(loaded, monkeypatch, tmp_path):
+    told = []
+    monkeypatch.setattr(Experts, "of", lambda run, briefs: told.append((run.folder, briefs)) or Blind())
+    monkeypatch.setattr(VisionLLM, "load", lambda *_, **__: Blind())
+    path = tmp_path / "experts.json"
+    few = ["--group", "pose,draw,edit", "--pictures", "1", "--json", str(path)]
+    result = CliRunner().invoke(app, ["experts", str(tmp_path), *few], env={"COLUMNS": "160"}, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert told[0][0] == tmp_path
+    assert any(told[0][1].values())  # what the instructions to edit mean
+    plain = json.loads(path.read_text())
+    assert plain["models"] == ["model", "experts"]
+    assert plain["differences"]["draw"]["kind_and_colour_known"]["difference"] == 0.0
+    assert "edit was skipped: the model has no decoder for editing." in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--group", "talk"], "expected groups among detect, domain, pose, draw, edit, got talk"),
+        (["--json", "no/such/experts.json"], "expected a folder for experts.json, got .*no/such, which is not there"),
+        (["--group", "pose"], "expected the result of an expert in"),
+    ],
+)
+def test_what_has_no_experts_is_refused_before_a_model_is_loaded(loaded, tmp_path, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        CliRunner().invoke(app, ["experts", str(tmp_path), *arguments], catch_exceptions=False)
+    assert loaded == []

@@ -103,8 +103,7 @@ def world(
         )
         for name in splits
     ]
-    if json is not None and not json.absolute().parent.is_dir():
-        raise ValueError(f"expected a folder for {json.name}, got {json.absolute().parent}, which is not there")
+    _check_place(json)
     if compare is None:
         _score(load(model, device), settings, groups, version, batch_size, json)
     else:
@@ -153,11 +152,17 @@ def experts(
     unknown = [name for name in groups if name not in EXPERT_GROUPS]
     if unknown:
         raise ValueError(f"expected groups among {', '.join(EXPERT_GROUPS)}, got {', '.join(unknown)}")
+    _check_place(json)
     setting = WorldSetting(split=split, seed=seed, pictures=pictures, mode="known")
     families = families_of("edit", version=2) if "edit" in groups else ()
     edits = [sample for name in families for _, sample in setting.samples(name)]
     found = Experts.of(RecipeRun(RECIPE, run, RunOptions(folder=run)), briefs_by_words(edits))
     _compare({"model": load(model, device), "experts": found}, setting, groups, None, batch_size, json)
+
+
+def _check_place(json: Path | None) -> None:
+    if json is not None and not json.absolute().parent.is_dir():
+        raise ValueError(f"expected a folder for {json.name}, got {json.absolute().parent}, which is not there")
 
 
 def _listed(values: Iterable[str]) -> list[str]:

@@ -16,24 +16,20 @@ from torch import nn
 from visionllm.data.world.families.pose import joints_of
 from visionllm.data.world.judging import read_wish
 from visionllm.data.world.phrases import Phrase
-from visionllm.data.world.words import fill_adjective
 from visionllm.processing.decoder_images import DecoderImageConfig, decoder_batch
 from visionllm.training.aims import Aim, AskedBatch, aim_codes
 from visionllm.training.briefs import Brief, brief_codes, brief_of, brief_of_wish
 from visionllm.training.building import expert_of
 from visionllm.training.expert import ExpertDetector
+from visionllm.training.link import adjective_of, attributes_in
 from visionllm.training.painter import ExpertPainter
 from visionllm.training.pose_expert import ExpertPose
-from visionllm.training.readings import SAID
 from visionllm.training.recipe import RecipeRun
 from visionllm.types import Answer, Detections, Example, GeneratedImages, Options, Poses, Region, Request, Sample
 from visionllm.types.tensors import Queries
 
 ExpertT = TypeVar("ExpertT", bound=nn.Module)
 _NOUNS = ("thing", "object")
-_SPOKEN = {
-    (fill_adjective(word) if name == "fill" else word): (name, word) for name, words in SAID.items() for word in words
-}
 
 
 def phrase_of(text: str) -> Phrase:
@@ -45,16 +41,11 @@ def phrase_of(text: str) -> Phrase:
     >>> phrase_of("small red striped star")
     Phrase(kind='star', colour='red', fill='striped', size='small', noun='thing')
     """
-    said: dict[str, str] = {}
-    words = text.split()
-    while words:
-        length = next((n for n in range(len(words), 0, -1) if " ".join(words[:n]) in _SPOKEN), 0)
-        if length:
-            name, word = _SPOKEN[" ".join(words[:length])]
-            said[name] = word
-        elif words[0] not in _NOUNS:
-            raise ValueError(f"expected words of the picture world, got {words[0]!r} in {text!r}")
-        words = words[max(length, 1) :]
+    said = attributes_in(text)
+    known = {*_NOUNS, *" ".join(map(adjective_of, said.values())).split()}
+    unknown = [word for word in text.split() if word not in known]
+    if unknown:
+        raise ValueError(f"expected words of the picture world, got {unknown[0]!r} in {text!r}")
     return Phrase(**said)
 
 

@@ -9,6 +9,22 @@ from visionllm.config.detection import DetectionConfig
 from visionllm.weights.names import NameMap
 from visionllm.weights.published_schema import SWIN
 
+FUSION = (
+    ("model.encoder.layers.#.fusion_layer.layer_norm_vision.*", "encoder.layers.#.fusion.vision_norm.*"),
+    ("model.encoder.layers.#.fusion_layer.layer_norm_text.*", "encoder.layers.#.fusion.text_norm.*"),
+    ("model.encoder.layers.#.fusion_layer.vision_param", "encoder.layers.#.fusion.vision_gate"),
+    ("model.encoder.layers.#.fusion_layer.text_param", "encoder.layers.#.fusion.text_gate"),
+    ("model.encoder.layers.#.fusion_layer.attn.vision_proj.*", "encoder.layers.#.fusion.attention.vision_query.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.text_proj.*", "encoder.layers.#.fusion.attention.text_query.*"),
+    (
+        "model.encoder.layers.#.fusion_layer.attn.values_vision_proj.*",
+        "encoder.layers.#.fusion.attention.vision_value.*",
+    ),
+    ("model.encoder.layers.#.fusion_layer.attn.values_text_proj.*", "encoder.layers.#.fusion.attention.text_value.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.out_vision_proj.*", "encoder.layers.#.fusion.attention.vision_output.*"),
+    ("model.encoder.layers.#.fusion_layer.attn.out_text_proj.*", "encoder.layers.#.fusion.attention.text_output.*"),
+)
+"""What words and picture tell each other in a layer of the encoder; transformers calls it the same."""
 NAMES = (
     ("patch2query.*", "query_projection.*"),
     ("mask_embed.~.*", "mask_head.*"),
@@ -28,19 +44,7 @@ NAMES = (
     ("model.decoder.layers.#.fc1.*", "decoder.layers.#.feed_forward.expand.*"),
     ("model.decoder.layers.#.fc2.*", "decoder.layers.#.feed_forward.contract.*"),
     ("model.decoder.layers.#.final_layer_norm.*", "decoder.layers.#.feed_forward.norm.*"),
-    ("model.encoder.layers.#.fusion_layer.layer_norm_vision.*", "encoder.layers.#.fusion.vision_norm.*"),
-    ("model.encoder.layers.#.fusion_layer.layer_norm_text.*", "encoder.layers.#.fusion.text_norm.*"),
-    ("model.encoder.layers.#.fusion_layer.vision_param", "encoder.layers.#.fusion.vision_gate"),
-    ("model.encoder.layers.#.fusion_layer.text_param", "encoder.layers.#.fusion.text_gate"),
-    ("model.encoder.layers.#.fusion_layer.attn.vision_proj.*", "encoder.layers.#.fusion.attention.vision_query.*"),
-    ("model.encoder.layers.#.fusion_layer.attn.text_proj.*", "encoder.layers.#.fusion.attention.text_query.*"),
-    (
-        "model.encoder.layers.#.fusion_layer.attn.values_vision_proj.*",
-        "encoder.layers.#.fusion.attention.vision_value.*",
-    ),
-    ("model.encoder.layers.#.fusion_layer.attn.values_text_proj.*", "encoder.layers.#.fusion.attention.text_value.*"),
-    ("model.encoder.layers.#.fusion_layer.attn.out_vision_proj.*", "encoder.layers.#.fusion.attention.vision_output.*"),
-    ("model.encoder.layers.#.fusion_layer.attn.out_text_proj.*", "encoder.layers.#.fusion.attention.text_output.*"),
+    *FUSION,
     ("model.encoder.layers.#.text_enhancer_layer.self_attn.out_proj.*", "encoder.layers.#.text.attention.output.*"),
     ("model.encoder.layers.#.text_enhancer_layer.layer_norm_before.*", "encoder.layers.#.text.norm.*"),
     ("model.encoder.layers.#.text_enhancer_layer.fc1.*", "encoder.layers.#.text.feed_forward.expand.*"),

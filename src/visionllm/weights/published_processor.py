@@ -48,19 +48,12 @@ def processor_from_published(
     vision = config.vision_config
     side = vision.image_size // vision.patch_size // config.pixel_shuffle
     mean, std = normalisation(folder, (CLIP_MEAN, CLIP_STD))
-    made = {
-        name: MadePictureConfig(
-            size_hw=tuple(sizes["picture_hw"]), step=2 ** (len(sizes["vae"]["block_out_channels"]) - 1)
-        )
-        for name, sizes in config.decoders.items()
-        if "picture_hw" in sizes
-    }
     return VisionLLMProcessor(
         ProcessorConfig(
             vision=VisionImageConfig(image_size=vision.image_size, mode=mode, max_tiles=max_tiles, mean=mean, std=std),
             decoder=DecoderImageConfig() if config.decoders else None,
             decoder_by_name={"pose": DecoderImageConfig.published_pose()} if "pose" in config.decoders else {},
-            pictures=made,
+            pictures=made_pictures(config),
             template=VICUNA_V1,
             prompts=PUBLISHED,
             tables=dict(config.tables),
@@ -73,6 +66,17 @@ def processor_from_published(
         ),
         tokenizer,
     )
+
+
+def made_pictures(config: VisionLLMConfig) -> dict[str, MadePictureConfig]:
+    """Return what pictures the decoders of a model make, by the name of the decoder."""
+    return {
+        name: MadePictureConfig(
+            size_hw=tuple(sizes["picture_hw"]), step=2 ** (len(sizes["vae"]["block_out_channels"]) - 1)
+        )
+        for name, sizes in config.decoders.items()
+        if "picture_hw" in sizes
+    }
 
 
 def normalisation(folder: Path, otherwise: tuple[Triple, Triple]) -> tuple[Triple, Triple]:

@@ -16,7 +16,6 @@ from visionllm.processing import (
     ROUTES,
     TABLES,
     DecoderImageConfig,
-    MadePictureConfig,
     ProcessorConfig,
     VisionImageConfig,
     VisionLLMProcessor,
@@ -37,7 +36,7 @@ from visionllm.weights.building.sources import (
 from visionllm.weights.building.words import Words, read_words
 from visionllm.weights.checkpoint import Checkpoint
 from visionllm.weights.published import TOKENS
-from visionllm.weights.published_processor import PICTURES, normalisation
+from visionllm.weights.published_processor import PICTURES, made_pictures, normalisation
 
 Triple = tuple[float, float, float]
 
@@ -295,18 +294,11 @@ def _processor(
     parts: Parts, config: VisionLLMConfig, words: Words, vision: VisionImageConfig, tokens: int
 ) -> VisionLLMProcessor:
     mean, std = _decoder_normalisation(parts)
-    made = {
-        name: MadePictureConfig(
-            size_hw=tuple(sizes["picture_hw"]), step=2 ** (len(sizes["vae"]["block_out_channels"]) - 1)
-        )
-        for name, sizes in config.decoders.items()
-        if "picture_hw" in sizes
-    }
     return VisionLLMProcessor(
         ProcessorConfig(
             vision=vision,
             decoder=DecoderImageConfig(mean=mean, std=std) if config.decoders else None,
-            pictures=made,
+            pictures=made_pictures(config),
             template=words.template,
             prompts=PUBLISHED,
             tables=dict(TABLES),

@@ -13,7 +13,7 @@ from visionllm.weights.building.settings import SETTINGS, part_config, part_sett
 from visionllm.weights.building.sources import Reasons, Sources, reason_for, renamed_sources
 from visionllm.weights.checkpoint import Checkpoint
 from visionllm.weights.names import NameMap
-from visionllm.weights.published_detection import BACKBONE, NETWORK, SWIN_KEYS, SWIN_NAMES
+from visionllm.weights.published_detection import BACKBONE, FUSION, NETWORK, SWIN_KEYS, SWIN_NAMES
 
 ATTENTION = (("query", "query"), ("key", "key"), ("value", "value"), ("out_proj", "output"))
 DEFORMABLE = (
@@ -37,19 +37,7 @@ BLOCKS = (
 NAMES = (
     ("model.input_proj_vision.#.*", "pyramid.projections.#.*"),
     ("model.level_embed", "pyramid.level_embedding"),
-    ("model.encoder.layers.#.fusion_layer.layer_norm_vision.*", "encoder.layers.#.fusion.vision_norm.*"),
-    ("model.encoder.layers.#.fusion_layer.layer_norm_text.*", "encoder.layers.#.fusion.text_norm.*"),
-    ("model.encoder.layers.#.fusion_layer.vision_param", "encoder.layers.#.fusion.vision_gate"),
-    ("model.encoder.layers.#.fusion_layer.text_param", "encoder.layers.#.fusion.text_gate"),
-    ("model.encoder.layers.#.fusion_layer.attn.vision_proj.*", "encoder.layers.#.fusion.attention.vision_query.*"),
-    ("model.encoder.layers.#.fusion_layer.attn.text_proj.*", "encoder.layers.#.fusion.attention.text_query.*"),
-    (
-        "model.encoder.layers.#.fusion_layer.attn.values_vision_proj.*",
-        "encoder.layers.#.fusion.attention.vision_value.*",
-    ),
-    ("model.encoder.layers.#.fusion_layer.attn.values_text_proj.*", "encoder.layers.#.fusion.attention.text_value.*"),
-    ("model.encoder.layers.#.fusion_layer.attn.out_vision_proj.*", "encoder.layers.#.fusion.attention.vision_output.*"),
-    ("model.encoder.layers.#.fusion_layer.attn.out_text_proj.*", "encoder.layers.#.fusion.attention.text_output.*"),
+    *FUSION,
     ("model.encoder.layers.#.text_enhancer_layer.layer_norm_before.*", "encoder.layers.#.text.norm.*"),
     ("model.encoder.layers.#.text_enhancer_layer.layer_norm_after.*", "encoder.layers.#.text.feed_forward.norm.*"),
     ("model.encoder.layers.#.deformable_layer.self_attn_layer_norm.*", "encoder.layers.#.vision.norm.*"),
