@@ -1,4 +1,4 @@
-"""Makes the gallery of the README: asks the embedded model, and draws its answers on one page.
+"""Makes a gallery for the README: asks a model, by default the embedded one, and draws its answers on one page.
 
     python docs/gallery.py [MODEL]
 
