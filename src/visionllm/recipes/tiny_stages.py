@@ -71,7 +71,18 @@ EDIT = {
     "edit-background": 0.7,
     "edit-only-one": 1,
 }
-SECOND = DOMAINS | MAPS | READ | POSE | EXAMPLES | DRAW | {name: weight / 2 for name, weight in EDIT.items()}
+
+
+def _scaled(mixture: dict[str, float], by: float) -> dict[str, float]:
+    return {name: by * weight for name, weight in mixture.items()}
+
+
+SECOND = DOMAINS | MAPS | READ | POSE | EXAMPLES | DRAW | _scaled(EDIT, 0.5)
+# Only what opens a decoder teaches one.
+OPENED = POINTED | MAPS | DRAW | _scaled(POSE, 2.5) | _scaled(EDIT, 0.5) | {
+    "known-classes": 1.5, "find-sign": 0.7, "example-mark": 1, "aerial-detect": 0.8, "scan-detect": 0.8,
+    "workpiece-detect": 0.8,
+}  # fmt: skip
 _BLOCKS = ("down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm_out", "conv_out")
 _PAINTED = {f"decoder.unet.{part}": f"draw-expert:decoder.unet.{part}" for part in _BLOCKS}  # the first layer sees more
 _SHAPES = {
@@ -241,15 +252,16 @@ STAGES: tuple[Stage, ...] = (
         start={**_DECODERS, "model": "wide-language:model", **_EXPERTS},
     ),
     replace(
-        _WIDE_LANGUAGE, name="last-language", seed=2, steps=2000, floor=0.02,
-        mixture=LANGUAGE | SECOND | {name: 1.6 * weight for name, weight in EXAMPLES.items()},
+        _WIDE_LANGUAGE, name="last-language", seed=2, steps=1700, floor=0.02,
+        mixture=LANGUAGE | SECOND | _scaled(EXAMPLES, 1.6) | _scaled(DOMAINS, 0.6) | _scaled(READ, 0.6),
         start={**_DECODERS, "model": "more-language:model", **_EXPERTS},
     ),
     Stage(
         name="wide-decoders", objective="tasks", decoders=EVERY, seed=7, steps=800, pictures=12, questions=4, units=24,
-        precision="bf16", mixture=POINTED | {"known-classes": 1.5} | SECOND,
+        precision="bf16", mixture=OPENED,
         rates={
-            "model.decoders.*.pyramid.backbone.*": 0.0, "model.decoders.*.unet.*": 0.0, "model.decoders.*.vae.*": 0.0,
+            "model.decoders.pose.pyramid.backbone.*": 1e-4, "model.decoders.*.pyramid.backbone.*": 0.0,
+            "model.decoders.*.unet.*": 0.0, "model.decoders.*.vae.*": 0.0,
             "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
         ema=0.99, warmup=0.02, floor=0.05, clip=5.0,
