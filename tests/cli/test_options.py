@@ -67,10 +67,10 @@ def test_every_command_of_a_task_asks_by_the_protocol_that_is_chosen(command, vi
 
     class Recorder:
         def __getattr__(self, name):
-            def method(*_, options=None, **__):
+            def method(*_, **given):
                 if name == "learn":
                     return self
-                asked.append(options.protocol)
+                asked.append(given["options"].protocol)
                 raise ValueError("enough")
 
             return method

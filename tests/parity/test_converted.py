@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from typer.testing import CliRunner
 
 from made_words import write_words
 from tests.parity import test_diffusion, test_full, test_full_diffusion, test_full_pose, test_gdino, test_unipose
-from tests.parity.golden import Case, Golden, sets
+from tests.parity.golden import Golden, sets
 from tests.weights.synthetic import FIRST, raw_config, weights_of, write_weights
 from tests.weights.test_published_words import folder as words_folder
 from visionllm import VisionLLM
@@ -125,7 +125,7 @@ def test_writing_greedily(golden: Golden, model: VisionLLMForConditionalGenerati
     test_full.test_greedy_answers_are_the_published_ones_without_their_slots(golden, model, name, text)
 
 
-def around(part: str, golden: Golden, sizes: Mapping[str, Any], width: int, place: Path, **more: Any) -> nn.Module:
+def around(part: str, golden: Golden, sizes: Mapping[str, Any], width: int, place: Path, **more: Any) -> Any:
     """Put a golden part into a whole model, convert that, and return its decoder."""
     raw, decoder = raw_config(**OFF), next(ours for ours, theirs in DECODERS.items() if theirs == f"{part}.")
     raw["llm_config"] |= {"hidden_size": width}
@@ -143,12 +143,11 @@ def around(part: str, golden: Golden, sizes: Mapping[str, Any], width: int, plac
     return converted(place / "published", raw, weights | own).model.decoders[decoder]
 
 
-def take(case: Case, found: nn.Module, **training: Any) -> None:
+def take(case: Any, found: Any, **training: Any) -> None:
     """Let a case compute with a converted decoder; `training` are settings that the published code keeps elsewhere."""
-    expected: Any = case
-    assert found.state_dict().keys() == expected.decoder.state_dict().keys()
+    assert found.state_dict().keys() == case.decoder.state_dict().keys()
     found.config = replace(found.config, **training)
-    assert found.config == expected.decoder.config
+    assert found.config == case.decoder.config
     vars(case)["decoder"] = found.eval()
 
 
@@ -167,8 +166,7 @@ def test_a_pose_decoder(golden: Golden, tmp_path: Path):
     raw, case = golden.json(), test_unipose.PoseCase(golden)
     sizes = {key: value for key, value in raw.items() if key in POSE.known}
     found = around("unipose", golden, sizes, raw["l_hidden_size"], tmp_path, num_embs=raw["num_embs"])
-    known: Any = found.config
-    still = known.backbone | {"drop_path_rate": raw["fixture"]["swin"]["drop_path_rate"]}
+    still = found.config.backbone | {"drop_path_rate": raw["fixture"]["swin"]["drop_path_rate"]}
     take(case, found, denoise_queries=raw["fixture"]["dn_number"], backbone=still)
     test_unipose.test_intermediates_are_the_published_ones(case)
     test_unipose.test_results_are_the_published_ones(case)

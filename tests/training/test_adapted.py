@@ -45,8 +45,8 @@ def adapted(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> RecipeR
 
 def test_the_stage_of_the_recipe_has_the_published_adapters_and_runs_only_if_named(recipe: Recipe):
     stage = small_recipe().stage("adapted")
-    assert stage.adapters == AdapterConfig(rank=32, alpha=64, dropout=0.05)
-    assert stage.adapters.targets == ("q_proj", "k_proj", "v_proj", "o_proj", "down_proj", "up_proj")
+    targets = ("q_proj", "k_proj", "v_proj", "o_proj", "down_proj", "up_proj")
+    assert stage.adapters == AdapterConfig(rank=32, alpha=64, dropout=0.05, targets=targets)
     assert stage not in small_recipe().stages
 
 

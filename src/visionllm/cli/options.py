@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -126,8 +127,8 @@ def answer_options(
     """Return the options of a request."""
     from visionllm.types import Options
 
-    length = {} if max_new_tokens is None else {"max_new_tokens": max_new_tokens}
-    return Options(threshold=threshold, seed=seed, protocol=protocol, nms_iou=nms_iou, **length)
+    options = Options(threshold=threshold, seed=seed, protocol=protocol, nms_iou=nms_iou)
+    return options if max_new_tokens is None else replace(options, max_new_tokens=max_new_tokens)
 
 
 def load(model: str | None, device: str | None) -> "VisionLLM":
