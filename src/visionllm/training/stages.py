@@ -9,7 +9,7 @@ from torch import nn
 
 from visionllm.weights import AdapterConfig
 
-ADAPTER, ADAPTED = ".lora_", ".base_layer."
+ADAPTER, ADAPTED = "lora_", ".base_layer."
 """In the names of an adapter's matrices, and of those that it is added to."""
 
 
@@ -123,7 +123,7 @@ class Stage:
 
     def _check_adapters(self, trained: Collection[str]) -> None:
         if not any(ADAPTER in name for name in trained):
-            raise ValueError(f"stage {self.name}: expected a rate of its adapters, such as *{ADAPTER}*, got none")
+            raise ValueError(f"stage {self.name}: expected a rate of its adapters, such as *.{ADAPTER}*, got none")
         if wrong := next((name for name in trained if ADAPTED in name), None):
             raise ValueError(f"stage {self.name}: expected what has an adapter to rest, got a rate for {wrong}")
 

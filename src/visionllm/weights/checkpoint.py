@@ -22,9 +22,8 @@ from visionllm.weights.shards import CODES
 LAYOUTS = ("model.safetensors", "pytorch_model.bin")
 DIFFUSERS_LAYOUTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _KINDS = {code: kind for kind, code in CODES.items()}
-_MAPPED = (
-    1 << 28
-)  # bytes read of a file before it is mapped anew: what was read takes memory as long as the map is there
+_MAPPED = 1 << 28
+"""Bytes that are read of a file before it is mapped anew: they take memory as long as the map is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
