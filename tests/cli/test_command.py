@@ -20,6 +20,7 @@ def test_the_version_is_printed(visionllm):
         "run",
         "detect",
         "segment",
+        "semantic",
         "refer",
         "caption",
         "demo",

@@ -59,7 +59,9 @@ def test_the_options_come_after_those_of_the_command():
     assert wrapped.__doc__ == "Ask."
 
 
-@pytest.mark.parametrize("command", ["run", "detect", "segment", "refer", "find", "pose", "generate", "edit", "demo"])
+@pytest.mark.parametrize(
+    "command", ["run", "detect", "segment", "semantic", "refer", "find", "pose", "generate", "edit", "demo"]
+)
 def test_every_command_that_loads_a_model_has_them(command: str, visionllm: Command):
     shown = visionllm(command, "--help").out
     assert all(option in shown for option in ("--precision", "--decoder", "--adapters", "--offload-folder"))

@@ -54,5 +54,8 @@ def small_model(processor: VisionLLMProcessor) -> VisionLLMConfig:
 
 
 def small_recipe() -> Recipe:
-    stages = tuple(replace(stage, steps=2, pictures=2, pool=4, warmup=0.0) for stage in tiny.RECIPE.stages)
-    return replace(tiny.RECIPE, model=small_model, stages=stages, corpus=400)
+    stages, asked = (
+        tuple(replace(stage, steps=2, pictures=2, pool=4, warmup=0.0) for stage in some)
+        for some in (tiny.RECIPE.stages, tiny.RECIPE.asked)
+    )
+    return replace(tiny.RECIPE, model=small_model, stages=stages, asked=asked, corpus=400)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.training.toy import STEPS, Points, line, stage
-from visionllm.training.checkpoints import distinct
+from visionllm.training.checkpoints import distinct, read_checkpoint, write_checkpoint
 from visionllm.training.trainer import RunOptions, Trainer, learning_rate
 
 
@@ -144,3 +144,17 @@ def test_losses_are_computed_in_the_precision_of_the_stage_and_weights_stay_whol
     _, state, _ = run(tmp_path, Watching(), stage=stage(steps=1, precision=precision))
     assert seen[0] == dtype
     assert all(value.dtype == torch.float32 for name, value in state.items() if name.endswith("weight"))
+
+
+def test_a_checkpoint_from_before_stages_had_adapters_goes_on(tmp_path):
+    trainer, _, _ = run(tmp_path, stop_at=2)
+    (folder,) = (tmp_path / "checkpoints").iterdir()
+    tensors, state = read_checkpoint(folder)
+    del state["stage"]["adapters"]
+    write_checkpoint(folder, tensors, state)
+    resumed, _, _ = run(tmp_path, stop_at=3)
+    assert (trainer.progress.step, resumed.progress.step) == (2, 3)
+    state["stage"]["gone"] = 1
+    write_checkpoint(tmp_path / "checkpoints" / "step-3", tensors, state)
+    with pytest.raises(ValueError, match="holds another run of stage line: gone differ"):
+        run(tmp_path)

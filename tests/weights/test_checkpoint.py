@@ -5,6 +5,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
+from visionllm.weights import checkpoint as module
 from visionllm.weights.checkpoint import Checkpoint
 
 TENSORS = {"a": torch.randn(3, 5), "b": torch.randn(7).to(torch.bfloat16), "c": torch.arange(4)}
@@ -50,6 +51,19 @@ def test_one_file_is_read(single):
 
 def test_shards_are_read(sharded):
     check(sharded)
+
+
+def test_a_file_is_let_go_of_when_much_of_it_was_read(single, monkeypatch):
+    opened = []
+    original = module._tensors_of
+    monkeypatch.setattr(module, "_tensors_of", lambda *given, **more: opened.append(given) or original(*given, **more))
+    with Checkpoint(single) as checkpoint:
+        held = [checkpoint.read(name) for name in TENSORS]
+        assert len(opened) == 2  # for the shapes, and for the tensors
+        monkeypatch.setattr(module, "_MAPPED", 70)  # "a" and a part of "b"
+        held += [checkpoint.read(name) for name in TENSORS]
+        assert len(opened) == 3
+    assert all(torch.equal(tensor, TENSORS[name]) for name, tensor in zip([*TENSORS, *TENSORS], held, strict=True))
 
 
 def index(folder):

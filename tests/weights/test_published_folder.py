@@ -12,6 +12,9 @@ from tests.small import picture
 from tests.weights.synthetic import published_folder, raw_config
 from visionllm import VisionLLM
 from visionllm.types import Options
+from visionllm.weights import Loading
+from visionllm.weights import published_folder as published_folder_module
+from visionllm.weights.checkpoint import Checkpoint
 from visionllm.weights.convert import convert_from_published
 from visionllm.weights.published_folder import is_published, load_published, read_published
 
@@ -65,6 +68,17 @@ def test_it_computes_in_the_type_that_is_asked_for(published):
     model, _ = load_published(published, dtype=torch.bfloat16)
     assert {p.dtype for p in model.parameters()} == {torch.bfloat16}
     assert not model.training
+
+
+def test_decoders_that_are_left_out_are_not_read(published, monkeypatch):
+    read: list[str] = []
+    original = Checkpoint.read
+    monkeypatch.setattr(published_folder_module, "check_copies", lambda *_: None)
+    monkeypatch.setattr(Checkpoint, "read", lambda self, name: read.append(name) or original(self, name))
+    model, _ = load_published(published, loading=Loading(decoders=("detection",)))
+    assert list(model.decoders) == ["detection"]
+    assert any(name.startswith("gdino.") for name in read)
+    assert not any(name.startswith("unipose.") for name in read)
 
 
 def test_sizes_that_the_configuration_only_names_come_from_the_weights(published):

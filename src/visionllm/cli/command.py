@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, build, convert, demo, detect, doctor, find, make, pose, tasks, train, world
+from visionllm.cli import ask, build, convert, demo, detect, doctor, find, make, pose, semantic, tasks, train, world
 from visionllm.cli import eval as evaluate
 from visionllm.cli.loading import loads_a_model
 
@@ -43,6 +43,7 @@ def _whole(
 app.command()(loads_a_model(ask.run))
 app.command()(loads_a_model(detect.detect))
 app.command()(loads_a_model(detect.segment))
+app.command()(loads_a_model(semantic.semantic))
 app.command()(loads_a_model(detect.refer))
 app.command()(loads_a_model(find.find))
 app.command()(loads_a_model(pose.pose))

@@ -14,6 +14,7 @@ from visionllm.cli.options import (
     Out,
     PointOption,
     PolygonOption,
+    Protocol,
     ScribbleOption,
     Threshold,
     answer_options,
@@ -26,7 +27,7 @@ from visionllm.cli.output import check_out, print_instances, print_json, print_n
 if TYPE_CHECKING:
     from PIL import Image
 
-    from visionllm.types import Detections
+    from visionllm.types import Detections, Options
 
 ImageFile = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")]
 Classes = Annotated[list[str] | None, typer.Argument(metavar="CLASS", help='Names, such as fish or "red star".')]
@@ -43,6 +44,7 @@ def detect(
     as_json: AsJson = False,
     threshold: Threshold = None,
     nms_iou: Overlap = None,
+    protocol: Protocol = "known",
     model: Model = None,
     device: Device = None,
 ) -> None:
@@ -52,7 +54,8 @@ def detect(
 
     visionllm detect stars.png "red star" "yellow star" --threshold 0.5 --json
     """
-    _classes(image, classes or [], out, as_json, threshold, nms_iou, model, device, masks=False)
+    options = answer_options(threshold, protocol=protocol, nms_iou=nms_iou)
+    _classes(image, classes or [], out, as_json, options, model, device, masks=False)
 
 
 def segment(
@@ -67,6 +70,7 @@ def segment(
     as_json: AsJson = False,
     threshold: Threshold = None,
     nms_iou: Overlap = None,
+    protocol: Protocol = "known",
     model: Model = None,
     device: Device = None,
 ) -> None:
@@ -78,14 +82,14 @@ def segment(
     """
     from visionllm.processing import open_picture
 
+    options = answer_options(threshold, protocol=protocol, nms_iou=nms_iou)
     regions = parse_regions(box, point, scribble, polygon, mask)
     if regions and classes:
         raise ValueError(f"expected classes or regions, got {len(classes)} classes and {len(regions)} regions")
     if not regions:
-        _classes(image, classes or [], out, as_json, threshold, nms_iou, model, device, masks=True)
+        _classes(image, classes or [], out, as_json, options, model, device, masks=True)
         return
     check_out(out)
-    options = answer_options(threshold)
     picture = open_picture(image)
     check_regions(regions, picture)
     found = load(model, device).segment_regions(picture, regions, options=options)
@@ -100,6 +104,7 @@ def refer(
     out: Out = None,
     as_json: AsJson = False,
     threshold: Threshold = None,
+    protocol: Protocol = "known",
     model: Model = None,
     device: Device = None,
 ) -> None:
@@ -112,7 +117,7 @@ def refer(
     from visionllm.processing import open_picture
 
     check_out(out)
-    options = answer_options(threshold)
+    options = answer_options(threshold, protocol=protocol)
     picture = open_picture(image)
     if not phrase.strip():
         raise ValueError(f"expected a phrase with words, got {phrase!r}")
@@ -125,21 +130,17 @@ def _classes(
     classes: list[str],
     out: Path | None,
     as_json: bool,
-    threshold: float | None,
-    nms_iou: float | None,
+    options: "Options",
     model: str | None,
     device: str | None,
     *,
     masks: bool,
 ) -> None:
-    from dataclasses import replace
-
     from visionllm.predictor import check_names
     from visionllm.processing import open_picture
 
     check_out(out)
     check_names(classes)
-    options = replace(answer_options(threshold), nms_iou=nms_iou)
     picture = open_picture(image)
     predictor = load(model, device)
     search = predictor.segment if masks else predictor.detect

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from visionllm.cli.options import AsJson, Device, Model, Threshold, answer_options, load
+from visionllm.cli.options import AsJson, Device, Model, Protocol, Threshold, answer_options, load
 from visionllm.cli.output import check_out, print_instances, print_json, print_notices, save_picture, to_json
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ def find(
     ] = None,
     as_json: AsJson = False,
     threshold: Threshold = None,
+    protocol: Protocol = "known",
     model: Model = None,
     device: Device = None,
 ) -> None:
@@ -59,7 +60,7 @@ def find(
         raise ValueError(f"expected --out to be a folder that exists, got {str(out)!r}")
     for place in (sheet, *(None if out is None else out / image.name for image in images)):
         check_out(place)
-    options = answer_options(threshold)
+    options = answer_options(threshold, protocol=protocol)
     examples = _examples(example or [], label or [])
     pictures = [open_picture(image) for image in images]
     predictor = load(model, device)

@@ -13,6 +13,8 @@ from visionllm.cli.options import (
     Model,
     PointOption,
     PolygonOption,
+    Protocol,
+    ProtocolName,
     ScribbleOption,
     Seed,
     check_regions,
@@ -40,6 +42,7 @@ def generate(
     guidance: Guidance = None,
     scheduler: Scheduler = None,
     size: Size = None,
+    protocol: Protocol = "known",
     as_json: AsJson = False,
     model: Model = None,
     device: Device = None,
@@ -51,7 +54,7 @@ def generate(
     The embedded model has not learned this yet: name another one with --model.
     """
     check_out(out)
-    options = _options(seed, steps, guidance, None, scheduler, size)
+    options = _options(seed, steps, guidance, None, scheduler, size, protocol)
     if not caption.strip(" ."):
         raise ValueError(f"expected words for a picture, got {caption!r}")
     made = load(model, device).generate(caption, options=options)
@@ -73,6 +76,7 @@ def edit(
     image_guidance: ImageGuidance = None,
     scheduler: Scheduler = None,
     size: Size = None,
+    protocol: Protocol = "known",
     as_json: AsJson = False,
     model: Model = None,
     device: Device = None,
@@ -90,7 +94,7 @@ def edit(
     from visionllm.processing import open_picture
 
     check_out(out)
-    options = _options(seed, steps, guidance, image_guidance, scheduler, size)
+    options = _options(seed, steps, guidance, image_guidance, scheduler, size, protocol)
     picture = open_picture(image)
     if not wish.strip(" ."):
         raise ValueError(f"expected words for a picture, got {wish!r}")
@@ -107,6 +111,7 @@ def _options(
     image_guidance: float | None,
     scheduler: str | None,
     size: str | None,
+    protocol: ProtocolName,
 ) -> "Options":
     from visionllm.config.diffusion import check_scheduler
     from visionllm.types import Options
@@ -115,6 +120,7 @@ def _options(
         check_scheduler(scheduler)
     return Options(
         seed=seed,
+        protocol=protocol,
         steps=steps,
         guidance=guidance,
         image_guidance=image_guidance,

@@ -2,8 +2,9 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -17,6 +18,15 @@ if TYPE_CHECKING:
 
 Threshold = Annotated[
     float | None, typer.Option(min=0, max=1, help="Lowest score of what is shown; the model's own by default.")
+]
+ProtocolName = Literal["known", "published", "free"]
+"""What `visionllm.types.requests.Protocol` says, which takes long to import."""
+Protocol = Annotated[
+    ProtocolName,
+    typer.Option(
+        help="known: one pass reads an answer with every name; published: the same as released scores were measured, "
+        "with no threshold; free: the model writes its own answer."
+    ),
 ]
 Model = Annotated[str | None, typer.Option(help="Folder of a model; the embedded one, `tiny`, by default.")]
 Device = Annotated[
@@ -106,13 +116,19 @@ def check_regions(regions: Sequence["Region"], image: "Image.Image") -> None:
         region_mask(region, (image.height, image.width), index=index)
 
 
-def answer_options(threshold: float | None, seed: int = 0, max_new_tokens: int | None = None) -> "Options":
+def answer_options(
+    threshold: float | None,
+    seed: int = 0,
+    max_new_tokens: int | None = None,
+    *,
+    protocol: ProtocolName = "known",
+    nms_iou: float | None = None,
+) -> "Options":
     """Return the options of a request."""
     from visionllm.types import Options
 
-    if max_new_tokens is None:
-        return Options(threshold=threshold, seed=seed)
-    return Options(threshold=threshold, seed=seed, max_new_tokens=max_new_tokens)
+    options = Options(threshold=threshold, seed=seed, protocol=protocol, nms_iou=nms_iou)
+    return options if max_new_tokens is None else replace(options, max_new_tokens=max_new_tokens)
 
 
 def load(model: str | None, device: str | None) -> "VisionLLM":

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
-def check_out(path: Path | None) -> None:
+def check_out(path: Path | None, option: str = "--out") -> None:
     """Refuse a file that could not be written, before any work is done.
+
+    Args:
+        path: The file, or None.
+        option: Which option names it.
 
     Raises:
         ValueError: If it has no suffix of a picture, is a folder, or lies in a folder that is not there.
@@ -25,9 +29,9 @@ def check_out(path: Path | None) -> None:
     if path is None:
         return
     if path.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"expected --out with one of the suffixes {', '.join(SUFFIXES)}, got {str(path)!r}")
+        raise ValueError(f"expected {option} with one of the suffixes {', '.join(SUFFIXES)}, got {str(path)!r}")
     if path.is_dir() or not path.absolute().parent.is_dir():
-        raise ValueError(f"expected --out to be a file in a folder that exists, got {str(path)!r}")
+        raise ValueError(f"expected {option} to be a file in a folder that exists, got {str(path)!r}")
 
 
 def save_picture(image: "Image.Image", path: Path) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visionllm.cli.output import print_notices
+
 if TYPE_CHECKING:
     from visionllm.training.expert import Judge
     from visionllm.types import Detections, DetectionTruth
@@ -60,9 +62,10 @@ def tiny(
     console = Console(stderr=True)
     if plan:
         table = Table("stage", "objective", "steps", "pictures a step", "takes over", title="visionllm train tiny")
-        for value in RECIPE.stages:
+        for value in (*RECIPE.stages, *RECIPE.asked):
             taken = ", ".join(f"{part} from {source}" for part, source in value.start.items())
-            table.add_row(value.name, value.objective, str(value.steps), str(value.pictures), taken)
+            asked = " (if named)" if value in RECIPE.asked else ""
+            table.add_row(value.name + asked, value.objective, str(value.steps), str(value.pictures), taken)
         Console().print(table)
         return
     torch.set_num_threads(threads)
@@ -80,16 +83,33 @@ def tiny(
 @app.command(epilog="Example:  visionllm train export runs/tiny my-model --stage chat")
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    to: Annotated[Path, typer.Argument(help="Folder of the model; an older one of that name is replaced.")],
+    to: Annotated[
+        Path | None, typer.Argument(help="Folder of the model; an older one of that name is replaced.")
+    ] = None,
     stage: Annotated[str, typer.Option(help="The stage whose result is wanted.")] = "decoders",
+    adapters: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Write the stage's adapters alone into this folder.")
+    ] = None,
 ) -> None:
-    """Write the model of a finished stage as a folder that `--model` takes, in half precision."""
+    """Write the model of a finished stage as a folder that `--model` takes, in half precision, with adapters merged.
+
+    With --adapters, what the stage's adapters learned is written alone, for the model that the stage began with.
+    """
+    if to is None and adapters is None:
+        raise ValueError("expected the folder of the model, or --adapters FOLDER, got neither")
     from visionllm.recipes.tiny import RECIPE
     from visionllm.training.recipe import RecipeRun
     from visionllm.training.trainer import RunOptions
 
-    RecipeRun(RECIPE, run, RunOptions(folder=run)).export(stage, to)
-    print(to)
+    finished = RecipeRun(RECIPE, run, RunOptions(folder=run))
+    if to is not None:
+        finished.export(stage, to)
+        print(to)
+    if adapters is not None:
+        finished.export_adapters(stage, adapters)
+        print(adapters)
+        if others := RECIPE.stage(stage).beside_adapters:
+            print_notices([f"what else the stage trained is in the whole model only: {', '.join(others)}"])
 
 
 @app.command(epilog="Then go on:  visionllm train tiny --out runs/more --stage decoders")

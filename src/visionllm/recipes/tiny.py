@@ -14,7 +14,7 @@ from visionllm.processing import (
     VisionImageConfig,
     VisionLLMProcessor,
 )
-from visionllm.recipes.tiny_stages import STAGES
+from visionllm.recipes.tiny_stages import ASKED, STAGES
 from visionllm.training.recipe import Recipe
 from visionllm.types.tensors import Route
 
@@ -194,6 +194,7 @@ RECIPE = Recipe(
     processor=processor_config(),
     model=model_config,
     stages=STAGES,
+    asked=ASKED,
     vocabulary=VOCABULARY,
     corpus=TOKENIZER_LINES,
 )

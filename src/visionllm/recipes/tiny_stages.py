@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from visionllm.training.stages import Stage
+from visionllm.weights import AdapterConfig
 
 EVERY = ("detection", "pose", "generation", "editing")
 _PAINTER = {"decoder.vae.*": 0.0, "decoder.mapper.*": 0.0}
@@ -268,3 +269,12 @@ STAGES: tuple[Stage, ...] = (
         start={"model": "last-language:model", "model.decoders.detection": "wide-expert:detector", **_SHAPES},
     ),
 )  # fmt: skip
+
+ASKED: tuple[Stage, ...] = (
+    Stage(
+        name="adapted", objective="tasks", decoders=("detection",), adapters=AdapterConfig(),
+        seed=3, steps=300, pictures=16, questions=8, precision="bf16", mixture=LANGUAGE, rates={"*.lora_*": 1e-3},
+        warmup=0.03, floor=0.05, start={"model": "decoders:model"},
+    ),
+)  # fmt: skip
+"""Stages that run when they are named: adapters for the language model of a model that is finished."""

@@ -20,9 +20,11 @@ from visionllm.training.link import LinkedModel
 from visionllm.training.objectives import Objective
 from visionllm.training.stages import Stage
 from visionllm.training.trainer import RunOptions, Trainer
-from visionllm.weights.folder import load_model, save_model
+from visionllm.weights import add_adapters, load_adapters, load_model, merge_adapters, save_adapters, save_model
 
 SHARD_BYTES = 15_000_000
+ADAPTERS = "adapters"
+"""Folder of a stage's adapters, beside its result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +36,7 @@ class Recipe:
         processor: How requests become tensors.
         model: Returns the network's sizes for a processor.
         stages: In their order.
+        asked: Stages that run only when they are named.
         vocabulary: Most tokens of the tokenizer.
         corpus: Lines of text the tokenizer is trained on.
     """
@@ -44,6 +47,7 @@ class Recipe:
     stages: tuple[Stage, ...]
     vocabulary: int
     corpus: int
+    asked: tuple[Stage, ...] = ()
 
     def stage(self, name: str) -> Stage:
         """Return a stage by its name.
@@ -51,12 +55,10 @@ class Recipe:
         Raises:
             ValueError: If there is none.
         """
-        found = [stage for stage in self.stages if stage.name == name]
-        if not found:
-            raise ValueError(
-                f"expected a stage of {self.name} among {', '.join(s.name for s in self.stages)}, got {name!r}"
-            )
-        return found[0]
+        every = {stage.name: stage for stage in (*self.stages, *self.asked)}
+        if name not in every:
+            raise ValueError(f"expected a stage of {self.name} among {', '.join(every)}, got {name!r}")
+        return every[name]
 
 
 class RecipeRun:
@@ -97,14 +99,14 @@ class RecipeRun:
         names: Sequence[str] | None = None,
         on_scores: Callable[[str, int, Mapping[str, float]], None] | None = None,
     ) -> None:
-        """Run the named stages, or all that have no result yet, in the recipe's order.
+        """Run the named stages, or all that have no result yet and need not be named, in the recipe's order.
 
         Raises:
             ValueError: If a stage is unknown, or needs the result of one that has not run.
         """
         for name in names or ():
             self.recipe.stage(name)
-        for stage in self.recipe.stages:
+        for stage in (*self.recipe.stages, *(self.recipe.asked if names else ())):
             wanted = stage.name in names if names else not self.has_result(stage.name)
             if wanted and not self._run(stage, on_scores):
                 return
@@ -128,6 +130,9 @@ class RecipeRun:
             return False
         if not self.processes.is_main_process:
             return True
+        if stage.adapters is not None and isinstance(module, LinkedModel):
+            save_adapters(module.model, self.folder / stage.name / ADAPTERS)
+            merge_adapters(module.model)
         write_checkpoint(self._result(stage.name), {"model": distinct(module)}, {"scores": scores})
         if isinstance(module, LinkedModel):
             save_model(module.model, self.processor(), self.folder / stage.name / "model")
@@ -162,6 +167,20 @@ class RecipeRun:
         if isinstance(module, LinkedModel):
             save_model(module.model, self.processor(), path, dtype=torch.float16, shard_bytes=SHARD_BYTES)
 
+    def export_adapters(self, name: str, path: Path) -> None:
+        """Write the adapters of a finished stage alone, for the model that the stage began with.
+
+        Raises:
+            ValueError: If the stage is unknown, has no adapters or no result, or they are damaged.
+        """
+        stage = self.recipe.stage(name)
+        if stage.adapters is None or not self.has_result(name):
+            raise ValueError(f"expected a finished stage with adapters, got {name}; see {self.folder}")
+        module = self._build(stage)
+        if isinstance(module, LinkedModel):
+            load_adapters(module.model, self.folder / name / ADAPTERS)
+            save_adapters(module.model, path)
+
     def adopt(self, path: Path, name: str, *, new_words: bool = False) -> None:
         """Take a model folder as the result of a stage, so that later stages go on from it.
 
@@ -190,12 +209,19 @@ class RecipeRun:
         )
 
     def module(self, stage: Stage) -> nn.Module:
-        """Build what a stage trains, with the parts it takes over from earlier stages."""
+        """Build what a stage trains, with the parts it takes over from earlier stages, and its adapters.
+
+        Raises:
+            ImportError: If peft is missing, and the stage has adapters.
+            ValueError: If a part is not there or fits nothing, or the adapters don't fit.
+        """
         module = self._build(stage)
         state = distinct(module)
         for target, source in stage.start.items():
             state |= self._part(stage, state, target, source)
         fill(module, state)
+        if stage.adapters is not None and isinstance(module, LinkedModel):
+            add_adapters(module.model, stage.adapters)
         return module
 
     def _part(self, stage: Stage, own: Mapping[str, Tensor], target: str, source: str) -> dict[str, Tensor]:

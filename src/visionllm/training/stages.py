@@ -1,11 +1,16 @@
 """A stage of training as a value: what trains, on what, for how long."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
 from torch import nn
+
+from visionllm.weights import AdapterConfig
+
+ADAPTER, ADAPTED = "lora_", ".base_layer."
+"""In the names of an adapter's matrices, and of those that it is added to."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,6 +27,8 @@ class Stage:
         themes: Relative weight of pictures of version 1 and of each theme of version 2; see
             `visionllm.training.pictures`. Empty means version 1 only, or what the objective is about.
         decoders: The decoders that the language model has in this stage.
+        adapters: Low-rank adapters that learn in place of the language model's matrices; `rates` name them, as in
+            `"*.lora_*"`. The result has them merged, and they lie beside it alone; see `visionllm.weights.lora`.
         pool: Number of different pictures that a painter learns from.
         close_ups: A painter looks at close-ups in every other step.
         questions: Questions packed with each picture.
@@ -50,6 +57,7 @@ class Stage:
     mixture: Mapping[str, float] = field(default_factory=dict)
     themes: Mapping[str, float] = field(default_factory=dict)
     decoders: tuple[str, ...] = ()
+    adapters: AdapterConfig | None = None
     pool: int = 16_000
     close_ups: bool = False
     questions: int = 6
@@ -72,6 +80,7 @@ class Stage:
             "rates": bool(self.rates) and all(rate >= 0 for rate in self.rates.values()),
             "mixture": all(weight >= 0 for weight in self.mixture.values()),
             "themes": all(weight >= 0 for weight in self.themes.values()),
+            "adapters": self.adapters is None or self.objective == "tasks",
             "pool": self.pool >= 1,
             "questions": self.questions >= 1,
             "units": self.units >= 0,
@@ -90,7 +99,8 @@ class Stage:
         """Freeze what the stage does not train and return optimiser groups of the rest.
 
         Raises:
-            ValueError: If a pattern matches no parameter, or nothing trains.
+            ValueError: If a pattern matches no parameter, nothing trains, or with adapters they rest or what they are
+                added to does not.
         """
         used: set[str] = set()
         groups: dict[tuple[float, float], list[nn.Parameter]] = {}
@@ -107,4 +117,17 @@ class Stage:
             raise ValueError(f"stage {self.name}: no parameter is named like {', '.join(unused)}")
         if not groups:
             raise ValueError(f"stage {self.name}: nothing trains")
+        if self.adapters is not None:
+            self._check_adapters([name for name, p in module.named_parameters() if p.requires_grad])
         return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
+
+    def _check_adapters(self, trained: Collection[str]) -> None:
+        if not any(ADAPTER in name for name in trained):
+            raise ValueError(f"stage {self.name}: expected a rate of its adapters, such as *.{ADAPTER}*, got none")
+        if wrong := next((name for name in trained if ADAPTED in name), None):
+            raise ValueError(f"stage {self.name}: expected what has an adapter to rest, got a rate for {wrong}")
+
+    @property
+    def beside_adapters(self) -> tuple[str, ...]:
+        """Patterns of what trains beside adapters; the adapters alone don't hold it."""
+        return tuple(pattern for pattern, rate in self.rates.items() if rate and ADAPTER not in pattern)

@@ -118,8 +118,9 @@ class Trainer:
         if newest is None:
             return
         tensors, state = read_checkpoint(newest)
-        if state["stage"] != json.loads(json.dumps(asdict(self.stage))):
-            changed = [k for k, v in state["stage"].items() if v != json.loads(json.dumps(asdict(self.stage))).get(k)]
+        own, kept = json.loads(json.dumps(asdict(self.stage))), state["stage"]
+        # A checkpoint lacks what no stage had when it was written.
+        if changed := [key for key in sorted(own | kept) if kept.get(key) != own.get(key)]:
             raise ValueError(
                 f"{self.options.folder} holds another run of stage {self.stage.name}: {', '.join(changed)} differ"
             )

@@ -22,6 +22,8 @@ from visionllm.weights.shards import CODES
 LAYOUTS = ("model.safetensors", "pytorch_model.bin")
 DIFFUSERS_LAYOUTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 _KINDS = {code: kind for kind, code in CODES.items()}
+_MAPPED = 1 << 28
+"""Bytes that are read of a file before it is mapped anew: they take memory as long as the map is there."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +59,7 @@ class Checkpoint:
         self.folder = folder
         self.tensors: dict[str, Stored] = {}
         self._open: tuple[Path, Any] | None = None
+        self._read = 0
         promised = _promised(folder, layouts)
         for file in dict.fromkeys(promised.values()) if isinstance(promised, Mapping) else [promised]:
             found = _stored(file)
@@ -80,13 +83,17 @@ class Checkpoint:
             self.close()
             self._open = (file, _tensors_of(file, device=None))
         content = self._open[1]
-        return content[name] if isinstance(content, Mapping) else content.get_tensor(name)
+        tensor = content[name] if isinstance(content, Mapping) else content.get_tensor(name)
+        self._read += tensor.nbytes
+        if self._read > _MAPPED:
+            self.close()
+        return tensor
 
     def close(self) -> None:
         """Let go of the open file."""
         if self._open is not None and hasattr(self._open[1], "__exit__"):
             self._open[1].__exit__(None, None, None)
-        self._open = None
+        self._open, self._read = None, 0
 
     def __enter__(self) -> Self:
         return self

@@ -231,12 +231,17 @@ def write_planned(
     return Converted(plan=plan, tensors=len(planned), nbytes=sum(sizes.values()), files=tuple(shards), checked=verify)
 
 
+def in_file_order(plan: Plan, checkpoint: Checkpoint) -> list[str]:
+    """Return the names of what is taken as it lies in the checkpoint, so that one file is read after another."""
+    places = {name: place for place, name in enumerate(checkpoint.tensors)}
+    return sorted(plan.taken, key=lambda name: places[plan.taken[name].names[0]])
+
+
 def _planned(plan: Plan, checkpoint: Checkpoint) -> dict[str, Planned]:
     """Return what will be written, in the order in which it lies in the checkpoint."""
-    places = {name: place for place, name in enumerate(checkpoint.tensors)}
     shapes = checkpoint.shapes
     planned: dict[str, Planned] = {}
-    for name in sorted(plan.taken, key=lambda name: places[plan.taken[name].names[0]]):
+    for name in in_file_order(plan, checkpoint):
         origin = plan.taken[name]
         planned[name] = Planned(shape=origin.shape(shapes), dtype=checkpoint.tensors[origin.names[0]].dtype)
     return planned | {n: Planned(shape=tuple(tensor.shape), dtype=tensor.dtype) for n, tensor in plan.made.items()}

@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
@@ -114,7 +114,7 @@ def assembled(
     path: Path,
     config: VisionLLMConfig,
     shapes: Mapping[str, torch.Size],
-    weights: Mapping[str, Tensor] | None = None,
+    read: Callable[[str], Tensor] | None = None,
     *,
     device: str | torch.device,
     dtype: torch.dtype | None,
@@ -127,7 +127,8 @@ def assembled(
         path: The folder that they come from.
         config: Of the model; decoders that are not chosen are taken out of it.
         shapes: Of the weights.
-        weights: By name; None means those of the safetensors files in the folder.
+        read: Returns the weight of a name; it is called in the order of `shapes`. None means the safetensors files in
+            the folder.
         device: Where it computes.
         dtype: Its floating type, or None.
         stored: The type that the weights are stored in.
@@ -139,15 +140,16 @@ def assembled(
     """
     unread = tuple(f"decoders.{name}." for name in loading.chosen(config))
     shapes = {name: shape for name, shape in shapes.items() if not name.startswith(unread)}
-    if weights is not None:
-        weights = {name: tensor for name, tensor in weights.items() if name in shapes}
     kind = dtype or (torch.float32 if torch.device(device).type == "cpu" else stored)
     options = loading.options(config, shapes, torch.device(device), kind)
+    # Of another type, a tensor is a copy, and its file can be let go of; else the model is the file that is mapped.
+    at_once = None if options else kind
+    weights = None if read is None else {name: _of_type(read(name), at_once) for name in shapes}
     with silence():
         loaded: Any = VisionLLMForConditionalGeneration.from_pretrained(
             str(path) if weights is None else None,
             config=config,
-            state_dict=None if weights is None else dict(weights),
+            state_dict=weights,
             stored=shapes,
             dtype=kind,
             local_files_only=True,
@@ -167,6 +169,10 @@ def assembled(
             )
     _check_loaded(model, path)
     return model.eval() if options else model.to(device).eval()
+
+
+def _of_type(tensor: Tensor, dtype: torch.dtype | None) -> Tensor:
+    return tensor.to(dtype) if dtype is not None and tensor.is_floating_point() else tensor
 
 
 def check_files(path: Path, needed: str = CONFIG) -> None:

@@ -11,7 +11,7 @@ from visionllm.config import VisionLLMConfig
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.processing import VisionLLMProcessor
 from visionllm.weights.checkpoint import Checkpoint
-from visionllm.weights.convert import check_copies, commonest
+from visionllm.weights.convert import check_copies, commonest, in_file_order
 from visionllm.weights.diffusion_folder import read_diffusion_settings
 from visionllm.weights.folder import CONFIG, assembled, read_json
 from visionllm.weights.loading import Loading
@@ -119,8 +119,8 @@ def load_published(
 ) -> tuple[VisionLLMForConditionalGeneration, VisionLLMProcessor]:
     """Read a model out of a published folder, ready to answer as its converted folder would.
 
-    Nothing is written. The files are mapped: they take no memory of their own beside the model, but the disk is read
-    anew, and names, shapes and copies are checked again, each time.
+    Nothing is written. One tensor after another is read in the order of the files, and takes no memory beside the
+    model; but the disk is read anew, and names, shapes and copies are checked again, each time.
 
     Args:
         folder: The folder.
@@ -138,17 +138,15 @@ def load_published(
     with Checkpoint(folder) as checkpoint:
         plan = plan_from_published(checkpoint.shapes, published.config)
         check_copies(plan, checkpoint)
-        weights = {name: origin.of(checkpoint.read) for name, origin in plan.taken.items()}
-        stored = commonest(checkpoint)
-    shapes = {name: tensor.shape for name, tensor in weights.items()}
-    model = assembled(
-        folder,
-        published.config,
-        shapes,
-        weights,
-        device=device,
-        dtype=dtype,
-        stored=stored,
-        loading=loading or Loading(),
-    )
+        there = checkpoint.shapes
+        model = assembled(
+            folder,
+            published.config,
+            {name: torch.Size(plan.taken[name].shape(there)) for name in in_file_order(plan, checkpoint)},
+            lambda name: plan.taken[name].of(checkpoint.read),
+            device=device,
+            dtype=dtype,
+            stored=commonest(checkpoint),
+            loading=loading or Loading(),
+        )
     return model, published.processor
