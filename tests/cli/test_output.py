@@ -1,9 +1,11 @@
-"""Files that are whole or not there."""
+"""What commands print, and files that are whole or not there."""
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from visionllm.cli.output import check_out, save_picture
+from visionllm.cli.output import check_out, print_answer, save_picture
+from visionllm.types import Answer, GeneratedImages
 
 
 @pytest.mark.parametrize(
@@ -44,3 +46,11 @@ def test_a_failure_leaves_the_old_file_and_nothing_else(tmp_path):
         save_picture(Broken(), file)
     assert file.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_an_answer_with_a_picture_says_how_large_it_is_and_of_which_seed(capsys):
+    made = GeneratedImages(pictures=(np.zeros((8, 16, 3), dtype=np.uint8),), seeds=(3,))
+    print_answer(Answer(text="Here it is.", finish_reason="stop", tokens=4, pictures=(made,), notices=("a photo",)))
+    printed = capsys.readouterr()
+    assert printed.out == "Here it is.\npicture 1: 16 × 8 pixels, seed 3\n"
+    assert printed.err == "notice: a photo\n"

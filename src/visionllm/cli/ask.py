@@ -25,10 +25,8 @@ from visionllm.cli.options import (
 from visionllm.cli.output import (
     check_out,
     poses_to_json,
-    print_instances,
+    print_answer,
     print_json,
-    print_notices,
-    print_poses,
     save_picture,
     to_json,
 )
@@ -148,7 +146,4 @@ def _show(
         plain |= {name: told[name] for name in ("pictures", "others")}
         print_json(plain | {"out": None if out is None else str(out)})
         return
-    print(answer.text)
-    print_instances(answer.detections)
-    print_poses(answer.poses, 1 + (0 if answer.detections is None else len(answer.detections)))
-    print_notices(answer.notices, out)
+    print_answer(answer, out)

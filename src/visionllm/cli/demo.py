@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from visionllm.cli.options import Device, Model, load
-from visionllm.cli.output import console, print_instances, print_notices, save_picture
+from visionllm.cli.output import console, print_answer, save_picture
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -65,9 +65,7 @@ def demo(
         for number, question in enumerate(questions, start=1):
             answer = ask(question.text, regions=question.regions)
             page.print(f"> {question.text}", style="dim")
-            page.print(answer.text)
-            print_instances(answer.detections)
-            print_notices(answer.notices)
+            print_answer(answer)
             cards.append(draw_answer(picture, question.text, answer, regions=question.regions))
             save_picture(cards[-1], out / f"{Path(name).stem.replace(' ', '-')}-{number}.png")
     save_picture(contact_sheet(cards, columns=2), out / "all.png")

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from PIL import Image
     from rich.console import Console
 
-    from visionllm.types import Detections, Poses
+    from visionllm.types import Answer, Detections, Poses
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
@@ -101,6 +101,20 @@ def print_poses(found: "Sequence[Poses]", first: int = 1) -> None:
         box = ", ".join(f"{side:.0f}" for side in pose.box)
         lines.print(f"{number} {pose.label} {pose.score:.2f} ({box})")
         lines.print("  " + " · ".join(f"{k.name} {k.x:.0f},{k.y:.0f} {k.score:.2f}" for k in pose.keypoints))
+
+
+def print_answer(answer: "Answer", out: Path | None = None) -> None:
+    """Print the words of an answer, then what they brought back, then its notices."""
+    print(answer.text)
+    print_instances(answer.detections)
+    print_poses(answer.poses, 1 + (0 if answer.detections is None else len(answer.detections)))
+    made = [
+        (picture, seed) for some in answer.pictures for picture, seed in zip(some.pictures, some.seeds, strict=True)
+    ]
+    for number, (picture, seed) in enumerate(made, start=1):
+        height, width = picture.shape[:2]
+        console().print(f"picture {number}: {width} × {height} pixels, seed {seed}", style="dim")
+    print_notices(answer.notices, out)
 
 
 def print_notices(notices: Sequence[str], out: Path | None = None) -> None:
