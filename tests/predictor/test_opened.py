@@ -6,7 +6,7 @@ import pytest
 from tests.predictor.test_core import BOAT, EVERYTHING, STAR, require_equal
 from tests.small import picture, small_predictor
 from visionllm.predictor import VisionLLM, check_names
-from visionllm.predictor.opened import class_passes
+from visionllm.predictor.tasks import class_passes
 from visionllm.types import Answer, Box, Message, Options, Picture, Point, Polygon, Request, Scribble
 
 CLASSES = ["star", "red fish", "boat", "key", "cup", "tree", "house", "car"]
