@@ -85,7 +85,7 @@ class Prepared:
                 region_masks=inputs.region_masks[marked] if inputs.region_masks is not None and marked else None,
                 region_pictures=index.new_tensor([places[owners[m]] for m in marked]) if marked else None,
             ),
-            encoded=_some_pictures(self.encoded, kept),
+            encoded=self.encoded.select(kept) if self.encoded is not None and kept else None,
             cache=self.cache,
             shared=self.shared,
             notices=None if self.notices is None else tuple(self.notices[i] for i in chosen),
@@ -176,7 +176,7 @@ class Core:
 
     def finish(self, prepared: Prepared, written: Sequence[GeneratedIds]) -> list[Answer]:
         """Read what was written, decode what it routes, and put both together."""
-        readings = [self.read(request, w) for w, request in zip(written, prepared.requests, strict=True)]
+        readings = [self.read(request, w.ids) for w, request in zip(written, prepared.requests, strict=True)]
         units = self._routed(prepared, written, readings)
         answers = []
         for row, (reading, w, notices) in enumerate(zip(readings, written, self.notices(prepared), strict=True)):
@@ -184,10 +184,10 @@ class Core:
             answers.append(compose_units(prepared.requests[row], reading, w, own, notices))
         return answers
 
-    def read(self, request: Request, written: GeneratedIds) -> Reading:
+    def read(self, request: Request, ids: Sequence[int]) -> Reading:
         """Read the ids of an answer to a request."""
         vocabulary, prompts = self.processor.vocabulary, self.processor.config.prompts
-        return read_answer(written.ids, vocabulary, prompts=prompts, question=last_question(request.messages))
+        return read_answer(ids, vocabulary, prompts=prompts, question=last_question(request.messages))
 
     def can_decode(self, inputs: ModelInputs, row: int, reading: Reading) -> bool:
         """Tell whether an answer routes something, and has the picture that this needs."""
@@ -334,15 +334,3 @@ def _members(counts: Sequence[int], chosen: Sequence[int]) -> list[int]:
     """Indices of the things of some owners, where each owner in turn has `counts` of them."""
     starts = [0, *accumulate(counts)]
     return [index for owner in chosen for index in range(starts[owner], starts[owner + 1])]
-
-
-def _some_pictures(encoded: EncodedPictures | None, kept: Sequence[int]) -> EncodedPictures | None:
-    if encoded is None or not kept:
-        return None
-    splits = _members(encoded.splits.tolist(), kept)
-    return EncodedPictures(
-        tokens=encoded.tokens[splits],
-        splits=encoded.splits[list(kept)],
-        pixel_values=encoded.pixel_values[list(kept)],
-        levels=tuple(level[list(kept)] for level in encoded.levels),
-    )

@@ -107,13 +107,19 @@ class Questions:
 
     def segment_semantic(self, classes: Sequence[str], *, options: Options | None = None) -> SemanticMap:
         """Give every pixel its class; see `VisionLLM.segment_semantic`."""
-        options = options or Options()
+        requests, answers, passes = self.semantic_passes(classes, options or Options())
+        here = self if len(passes) == 1 else self.opened()
+        return find_maps(self.core, here.prepare, requests, answers, passes)
+
+    def semantic_passes(
+        self, classes: Sequence[str], options: Options
+    ) -> tuple[list[Request], list[tuple[Part, ...]], list[list[str]]]:
+        """Return the questions for a map of classes, the known answers, and the classes of each pass."""
         prompts = self.core.processor.config.prompts
         passes = class_passes(classes, classes_of_a_pass(self.core.processor.config, options))
-        here = self if len(passes) == 1 else self.opened()
         answers = [known_class_answer(names, "[SEG]", prompts.segment_answer) for names in passes]
         requests = [about(self.image, [semantic_question(names, prompts.segment)], options) for names in passes]
-        return find_maps(self.core, here.prepare, requests, answers, passes)
+        return requests, answers, passes
 
     def refer(self, phrase: str, *, question: str | None = None, options: Options | None = None) -> Detections:
         """Find the one thing that a phrase means; see `VisionLLM.refer`."""

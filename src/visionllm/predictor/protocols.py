@@ -209,7 +209,7 @@ def _written(core: Core, prepared: Prepared) -> tuple[ModelInputs, dict[int, str
     """Let the model write one answer; return the finished row and the words of each routing token, by its place."""
     (request,) = prepared.requests
     (written,) = core.write(prepared)
-    reading = core.read(request, written)
+    reading = core.read(request, written.ids)
     start = prepared.inputs.input_ids.shape[1]
     return extend(prepared.inputs, [written]), {start + routed.position: routed.label for routed in reading.routed}
 
