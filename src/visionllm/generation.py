@@ -179,8 +179,8 @@ def cut(ids: Sequence[int], limit: int, config: VisionLLMConfig, ends: frozenset
         count += token < config.text_vocab_size
         if count == limit:
             break
-    forcing = SlotForcing(config)
-    if kept and forcing.owes(kept[-1]):
+    routing = {config.token_ids[route.token] for route in config.routes}
+    if kept and (kept[-1] in routing or kept[-1] >= config.text_vocab_size) and SlotForcing(config).owes(kept[-1]):
         while kept[-1] >= config.text_vocab_size:
             kept.pop()
         kept.pop()

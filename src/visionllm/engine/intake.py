@@ -1,9 +1,12 @@
 """From a job to rows of the language model: what can be wrong with a job is found here, before the model runs."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
+from PIL import Image
 from torch import Tensor
 
 from visionllm.engine.answering import Answering, UnitWork
@@ -30,6 +33,8 @@ from visionllm.super_link import find_units
 from visionllm.types import Answer, Part, Request, Result
 from visionllm.types.tensors import ImageBatch
 
+REMEMBERED = 1024
+"""Pictures of which it is remembered what the user should know about them."""
 Alone = Callable[[], Answer | Result]
 
 
@@ -88,6 +93,7 @@ class Intake:
     def __init__(self, core: Core, keys: PictureKeys, *, batches: bool) -> None:
         self.core, self.keys, self.batches = core, keys, batches
         self.ends = end_ids(core.model)
+        self._notices: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
 
     def take(self, job: Job, tenant: str, ticket: Ticket, deadline: float) -> Work:
         """Check a job and prepare its rows.
@@ -162,8 +168,18 @@ class Intake:
             pictures=pictures,
             images=_names(inputs.images, self.keys, tenant),
             prefix=self.keys.name(tenant, repr(shared), *self._leading(shared, pictures, inputs.splits)),
-            notices=core.notices_about(request.pictures[-1:]),
+            notices=self._noticed(pictures[-1], request.pictures[-1]) if pictures else (),
         )
+
+    def _noticed(self, name: bytes, image: Image.Image) -> tuple[str, ...]:
+        """Return what the user should know about a picture; it is looked at once."""
+        found = self._notices.get(name)
+        if found is None:
+            found = self._notices[name] = self.core.notices_about([image])
+            if len(self._notices) > REMEMBERED:
+                with suppress(KeyError):  # another thread may have been faster
+                    self._notices.popitem(last=False)
+        return found
 
     def _leading(self, shared: Sequence[int], pictures: Sequence[bytes], splits: Tensor | None) -> list[bytes]:
         """Return the names of the pictures whose tokens the shared ids hold."""

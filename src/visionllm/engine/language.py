@@ -23,10 +23,14 @@ MOST_BYTES = 2 << 30
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Pass:
-    """What a pass says about a row: the states float[n, D] of its new ids, and the logits float[V + S] behind them."""
+    """What a pass says about a row: the states float[n, D] of its new ids, and the logits float[V + S] behind them.
+
+    `wrong` names what is no number among them.
+    """
 
     hidden: Tensor
     logits: Tensor
+    wrong: str | None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -199,12 +203,8 @@ class Language:
         outcomes, going = [], []
         for feed, outcome in zip(feeds, passes, strict=True):
             error = outcome.error
-            if error is None and not bool(outcome.value.hidden.isfinite().all()):
-                error = NotFinite("expected hidden states that are numbers, got NaN or infinity")
-            if error is None and not feed.row.ended:
-                text = outcome.value.logits[: self.model.config.text_vocab_size]
-                if not bool((text < torch.inf).all()):
-                    error = NotFinite("expected logits that are numbers, got NaN or infinity")
+            if error is None and outcome.value.wrong is not None:
+                error = NotFinite(f"expected {outcome.value.wrong} that are numbers, got NaN or infinity")
             if error is None:
                 feed.row.keep_states(outcome.value.hidden)
                 if not feed.row.ended:
@@ -225,15 +225,25 @@ class Language:
             logits: float[B, V + S].
         """
         last = torch.tensor([[row.ids[-1]] for row in rows], device=logits.device)
-        drawn = [row.sampling(last, scores[None])[0] for row, scores in zip(rows, logits.float(), strict=True)]
-        return self.forcing(last, torch.stack(drawn)).argmax(-1).tolist()
+        scores = logits.float()
+        for place, row in enumerate(rows):
+            if row.prompt.request.options.temperature:
+                scores[place] = row.sampling(last[place : place + 1], scores[place : place + 1])[0]
+        return self.forcing(last, scores).argmax(-1).tolist()
 
     def _pass(self, feeds: Sequence[_Feed]) -> list[_Pass]:
         rows = [feed.row for feed in feeds]
         states = self._read([row.table for row in rows], [row.read for row in rows], [feed.embeds for feed in feeds])
         last = torch.stack([hidden[-1] for hidden in states])
         logits = self.model.logits(last[:, None])[:, 0]
-        return [_Pass(hidden=h, logits=scores) for h, scores in zip(states, logits, strict=True)]
+        scored = (logits < torch.inf).all(-1).tolist()  # slots are masked by minus infinity
+        passes = []
+        for hidden, scores, is_scored in zip(states, logits, scored, strict=True):
+            wrong = None if is_scored else "logits"
+            if not bool(hidden.isfinite().all()):
+                wrong = "hidden states"
+            passes.append(_Pass(hidden=hidden, logits=scores, wrong=wrong))
+        return passes
 
     def _read(self, tables: Sequence[Sequence[int]], read: Sequence[int], embeds: Sequence[Tensor]) -> list[Tensor]:
         """Return float[n, D], the last hidden states of each row's new ids, float[n, D] embedded."""
