@@ -1,3 +1,5 @@
+from typing import Any
+
 import pytest
 import torch
 from transformers import LlamaConfig, MistralConfig
@@ -62,6 +64,6 @@ def test_a_pass_without_a_layout_is_refused():
 
 
 def test_layers_that_forget_need_another_cache():
-    small = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2}
+    small: dict[str, Any] = {"num_hidden_layers": 2, "hidden_size": 8, "num_attention_heads": 2}
     assert keeps_every_key(LlamaConfig(**small))
     assert not keeps_every_key(MistralConfig(**small, sliding_window=4))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import Any
 
 from PIL import Image
 from torch import Tensor
@@ -55,7 +56,7 @@ class Work:
     ticket: Ticket
     deadline: float
     rows: list[Row]
-    task: Task[Result] | None = None
+    task: Task[Any] | None = None
     alone: Alone | None = None
     answerings: list[Answering]
     known: dict[int, list[UnitWork]]
@@ -105,20 +106,20 @@ class Intake:
         work = Work(ticket=ticket, deadline=deadline, rows=[], answerings=[], known={})
         if isinstance(job, Perception) and job.task == "semantic":
             questions = Questions(self.core, job.image)
-            asked, known, _ = questions.semantic_passes(job.names, job.options)
-            self._prompt(asked[0], None if is_free(asked) else known[0], tenant)
+            maps, answers, _ = questions.semantic_passes(job.names, job.options)
+            self._prompt(maps[0], None if is_free(maps) else answers[0], tenant)
             work.alone = lambda: questions.segment_semantic(job.names, options=job.options)
             return work
         task = None if isinstance(job, Request) else self._task(job)
-        requests = (job,) if isinstance(job, Request) else task.requests if task is not None else ()
-        writes = task is None or is_free(requests)
-        answers = [None] * len(requests) if task is None or writes else task.answers
-        prompts = [self._prompt(*pair, tenant) for pair in zip(requests, answers, strict=True)]
+        asked: Sequence[Request] = [job] if isinstance(job, Request) else task.requests if task is not None else []
+        writes = task is None or is_free(asked)
+        known: Sequence[Sequence[Part] | None] = [None] * len(asked) if task is None or writes else task.answers
+        prompts = [self._prompt(request, answer, tenant) for request, answer in zip(asked, known, strict=True)]
         if task is not None and not writes:
             self._check_decoders(task, prompts)
-        beams = writes and requests[0].options.num_beams > 1
+        beams = writes and any(request.options.num_beams > 1 for request in asked)
         if beams or not self.batches or (self.core.deterministic and not writes):
-            work.alone = self._alone(job, task)
+            work.alone = lambda: _answer(self.core, asked) if task is None else task.run(self.core, self.core.prepare)
             return work
         work.task = task
         work.rows = [Row(prompt=prompt, config=self.core.model.config, ends=self.ends) for prompt in prompts]
@@ -127,15 +128,7 @@ class Intake:
             work.answerings = [Answering(self.core, r, ticket, live=live, tells=task is None) for r in work.rows]
         return work
 
-    def _alone(self, job: Job, task: Task[Result] | None) -> Alone:
-        core = self.core
-        if isinstance(job, Request):
-            return lambda: core.answer(core.prepare([job]))[0]
-        if task is None:
-            raise ValueError(f"expected a task for a {type(job).__name__}, got none")
-        return lambda: task.run(core, core.prepare)
-
-    def _task(self, job: Perception | Creation) -> Task[Result]:
+    def _task(self, job: Perception | Creation) -> Task[Any]:
         core, options = self.core, job.options
         if isinstance(job, Creation):
             if job.image is None:
@@ -190,11 +183,15 @@ class Intake:
         begins = (splits.cumsum(0) - splits) * each
         return [name for name, begin in zip(pictures, begins.tolist(), strict=True) if begin < tokens]
 
-    def _check_decoders(self, task: Task[Result], prompts: Sequence[Prompt]) -> None:
+    def _check_decoders(self, task: Task[Any], prompts: Sequence[Prompt]) -> None:
         """Refuse a task whose decoder the model lacks."""
         for kind, prompt in zip(task.kinds, prompts, strict=True):
             if not find_units(prompt.inputs, self.core.model.config):
                 kind.known(prompt.request, (), ())
+
+
+def _answer(core: Core, requests: Sequence[Request]) -> Answer:
+    return core.answer(core.prepare(requests))[0]
 
 
 def _names(images: ImageBatch | None, keys: PictureKeys, tenant: str) -> tuple[bytes, ...]:

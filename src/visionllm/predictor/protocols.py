@@ -166,7 +166,7 @@ def read_each(
     """
     if is_free(requests):
         written = core.answer(prepare(requests, None))
-        return [kind.free(*pair) for kind, *pair in zip(kinds, requests, written, strict=True)]
+        return [kind.free(request, answer) for kind, request, answer in zip(kinds, requests, written, strict=True)]
     prepared = prepare(requests, answers)
     units, notices = core.known(prepared, answers), core.notices(prepared)
     return [
