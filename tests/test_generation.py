@@ -20,7 +20,17 @@ from tests.tiny import (
     tiny_inputs,
     tiny_model,
 )
-from visionllm.generation import GeneratedIds, SeededSampling, TextLength, TextStream, cut, extend, generate, stream
+from visionllm.generation import (
+    GeneratedIds,
+    SeededSampling,
+    TextLength,
+    TextStream,
+    cut,
+    extend,
+    generate,
+    room,
+    stream,
+)
 from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.types import FinishReason, Options
 
@@ -323,3 +333,24 @@ def test_text_comes_in_whole_words(ids: list[int], pieces: list[str]):
     got = [*(text.push(token) for token in ids), text.flush()]
     assert got == pieces
     assert "".join(got) == spelled(ids)
+
+
+def test_forced_ids_draw_as_much_as_written_ones():
+    wishes = [Options(temperature=1.0, seed=4), Options(), Options(temperature=1.0, seed=9)]
+    ids, scores = torch.zeros(3, 1, dtype=torch.long), torch.zeros(3, 6)
+    one, other = SeededSampling(wishes), SeededSampling(wishes)
+    for _ in range(3):
+        one(ids, scores)
+    other.skip(3, 6)
+    assert torch.equal(one(ids, scores), other(ids, scores))
+
+
+def test_the_room_behind_a_prompt_is_that_of_the_context_or_of_the_wish_with_its_slots():
+    config = tiny_config()
+    assert room(config, 10, 3) == 3 * 5
+    assert room(config, 250, 100) == 6
+
+
+def test_several_ids_are_taken_at_once():
+    stream = TextStream(lambda ids: " ".join(str(i) for i in ids))
+    assert (stream.push(1, 2, 3), stream.push(), stream.flush()) == ("1 2", "", " 3")

@@ -116,7 +116,8 @@ def _write(
     if int(real.max()) >= context:
         raise ValueError(f"expected a prompt of fewer than {context} tokens, the context, got {int(real.max())}")
     limits = torch.tensor([w.max_new_tokens for w in wishes], device=real.device)
-    rooms = torch.minimum(context - real, limits * (1 + max(model.config.tables.values(), default=0)))
+    most = [room(model.config, n, wish.max_new_tokens) for n, wish in zip(real.tolist(), wishes, strict=True)]
+    rooms = torch.tensor(most, device=real.device)
     ends = end_ids(model)
     pad = model.config.text_config.pad_token_id
     settings = GenerationConfig(
@@ -138,6 +139,18 @@ def _write(
         streamer=streamer,
     )
     return [row[:most] for row, most in zip(whole[:, length:].tolist(), rooms.tolist(), strict=True)]
+
+
+def room(config: VisionLLMConfig, prompt: int, limit: int) -> int:
+    """Return the largest number of new ids, slots included, behind a prompt of so many ids.
+
+    Args:
+        config: Names the context and the tables.
+        prompt: Ids of the prompt.
+        limit: Largest number of text ids.
+    """
+    context = int(config.text_config.max_position_embeddings)
+    return min(context - prompt, limit * (1 + max(config.tables.values(), default=0)))
 
 
 def end_ids(model: VisionLLMForConditionalGeneration) -> frozenset[int]:
@@ -166,8 +179,8 @@ def cut(ids: Sequence[int], limit: int, config: VisionLLMConfig, ends: frozenset
         count += token < config.text_vocab_size
         if count == limit:
             break
-    forcing = SlotForcing(config)
-    if kept and forcing.owes(kept[-1]):
+    routing = {config.token_ids[route.token] for route in config.routes}
+    if kept and (kept[-1] in routing or kept[-1] >= config.text_vocab_size) and SlotForcing(config).owes(kept[-1]):
         while kept[-1] >= config.text_vocab_size:
             kept.pop()
         kept.pop()
@@ -250,6 +263,17 @@ class SeededSampling(LogitsProcessor):
             rows.append(row)
         return torch.stack(rows)
 
+    def skip(self, count: int, size: int) -> None:
+        """Draw what `count` ids would have drawn that are forced, so that those behind them draw the same either way.
+
+        Args:
+            count: Number of forced ids.
+            size: Number V + S of ids.
+        """
+        for wish, generator in zip(self.wishes, self.generators, strict=True):
+            for _ in range(count if wish.temperature else 0):
+                torch.empty(size).exponential_(generator=generator)
+
 
 def _nucleus(logits: Tensor, top_p: float) -> Tensor:
     """Keep the likeliest ids that together reach `top_p`."""
@@ -329,9 +353,9 @@ class TextStream:
         self.ids: list[int] = []
         self.given = 0
 
-    def push(self, token: int) -> str:
-        """Take one id; return the text that no later id can change, without the blank after it."""
-        self.ids.append(token)
+    def push(self, *tokens: int) -> str:
+        """Take ids; return the text that no later id can change, without the blank after it."""
+        self.ids += tokens
         text = self.decode(self.ids)
         if unicodedata.east_asian_width(text[-1:] or " ") in "WF":  # scripts without blanks between words
             whole = len(text)

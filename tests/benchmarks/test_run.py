@@ -55,6 +55,7 @@ def test_the_benchmarks_of_the_folder_are_found(repository: Path, monkeypatch: p
         "opened",
         "pose",
         "prefix",
+        "serve",
         "warm",
         "worlds",
     }

@@ -135,3 +135,21 @@ def test_the_best_pairs_of_query_and_group_are_returned_once_each():
 
 def test_boxes_end_at_the_border():
     assert inside_picture(torch.tensor([[-1.0, 2.0, 9.0, 9.0]]), (6, 8)).tolist() == [[0, 2, 8, 6]]
+
+
+@pytest.mark.parametrize("name", sorted(m.name for m in pkgutil.iter_modules(decoders.__path__) if m.name != "base"))
+def test_what_a_decoder_does_not_read_changes_nothing(name: str):
+    kind = find_decoder(name)
+    options = Options(steps=2, threshold=0.1, seed=3, max_instances=2)
+    other = replace(options, max_new_tokens=3, temperature=0.5, top_p=0.5)
+    assert kind.relevant(options) == kind.relevant(other)
+    assert kind.relevant(options) != kind.relevant(replace(options, threshold=0.2, steps=3))
+    decoder, queries, images, _ = kind.example()
+    queries = select_units(queries, [0])
+    for one, again in zip(
+        decoder.eval().decode(queries, images, options),
+        decoder.decode(queries, images, kind.relevant(options)),
+        strict=True,
+    ):
+        for field, value in vars(one).items():
+            np.testing.assert_equal(vars(again)[field], value)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -80,3 +82,15 @@ def test_nothing_cannot_be_joined():
 def test_encoded_pictures_move_with_their_levels():
     moved = encoded(1).to("meta")
     assert moved.tokens.device.type == moved.levels[0].device.type == moved.levels[1].device.type == "meta"
+
+
+def test_some_encoded_pictures_keep_their_splits():
+    first, second = encoded(1), encoded(2)
+    tiles = replace(first, tokens=torch.randn(5, 4, 8), splits=torch.tensor([5]))
+    joined = join_encoded([tiles, second, first])
+    chosen = joined.select([3, 0])
+    assert torch.equal(chosen.tokens, torch.cat([first.tokens, tiles.tokens]))
+    assert chosen.splits.tolist() == [2, 5]
+    assert torch.equal(chosen.levels[1], torch.cat([first.levels[1], tiles.levels[1]]))
+    assert torch.equal(joined.select([2]).tokens, second.tokens[2:])
+    assert len(joined.select([])) == 0

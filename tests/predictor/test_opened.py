@@ -5,8 +5,8 @@ import pytest
 
 from tests.predictor.test_core import BOAT, EVERYTHING, STAR, require_equal
 from tests.small import picture, small_predictor
-from visionllm.predictor import VisionLLM, check_names
-from visionllm.predictor.opened import class_passes
+from visionllm.predictor import VisionLLM
+from visionllm.predictor.tasks import class_passes
 from visionllm.types import Answer, Box, Message, Options, Picture, Point, Polygon, Request, Scribble
 
 CLASSES = ["star", "red fish", "boat", "key", "cup", "tree", "house", "car"]
@@ -132,21 +132,6 @@ def test_every_region_gets_its_instance_in_order(predictor):
     assert len(predictor.segment_regions(picture(), regions, options=Options(threshold=1.0))) == 0
 
 
-@pytest.mark.parametrize(
-    ("classes", "message"),
-    [
-        pytest.param([], r"expected a list of at least one class name, got \[\]", id="none"),
-        pytest.param("star", "expected a list of at least one class name, got 'star'", id="a-word"),
-        pytest.param(["star", " "], "expected words in class name 1, got ' '", id="blank"),
-        pytest.param(["star", "fish", "star "], "expected different class names, got 'star' twice", id="twice"),
-    ],
-)
-def test_lists_of_classes_that_say_nothing_are_refused(classes, message, predictor):
-    for call in (check_names, lambda names: predictor.detect(picture(), names), predictor.open(picture()).segment):
-        with pytest.raises(ValueError, match=message):
-            call(classes)
-
-
 @pytest.mark.parametrize("opened", [False, True])
 def test_regions_and_phrases_that_say_nothing_are_refused(opened, predictor):
     questions = predictor.open(picture()) if opened else predictor._questions(picture())
@@ -158,11 +143,6 @@ def test_regions_and_phrases_that_say_nothing_are_refused(opened, predictor):
         questions.refer(" ")
     with pytest.raises(ValueError, match="expected words in message 0, got an empty prompt"):
         questions.ask(" ")
-
-
-def test_class_lists_are_split_evenly():
-    assert [len(names) for names in class_passes([str(i) for i in range(10)], 4)] == [4, 4, 2]
-    assert class_passes(["a", "b"], 2) == [["a", "b"]]
 
 
 @pytest.fixture(scope="module")

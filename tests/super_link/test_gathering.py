@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.tiny import COMMA, DET, DET_SLOTS, DETECTION, EOS, GRD, POSE, POSE_SLOTS, STOP, tiny_config, tiny_inputs
-from visionllm.super_link import find_units, gather, select_units, unit_places
+from visionllm.super_link import find_units, gather, join_states, select_units, unit_places
 from visionllm.types.tensors import ModelInputs
 
 TXT = 9
@@ -168,3 +168,15 @@ def test_chosen_units_keep_what_belongs_to_them():
     assert unit_places(chosen) == [(1, 1, 6), (0, 1, 0)]
     assert torch.equal(chosen.states, queries.states[[2, 0]])
     assert len(select_units(queries, [])) == 0
+
+
+def test_states_that_were_collected_one_by_one_make_the_same_queries():
+    inputs = tiny_inputs([[*D, COMMA, *D], [TXT, *D]])
+    states = states_for(inputs)
+    whole = gather(states, inputs, tiny_config())["detection"]
+    units = find_units(inputs, tiny_config())
+    apart = [torch.stack([states[u.row, p + 1 : p + 5] for p in u.positions]) for u in units]
+    joined = join_states(units, apart)
+    assert joined.routes == whole.routes
+    for name in ("states", "mask", "images", "rows", "turns", "positions"):
+        assert torch.equal(getattr(joined, name), getattr(whole, name)), name

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pytest
 import torch
 
 from visionllm.types.tensors import ImageBatch, ModelInputs
@@ -56,3 +57,22 @@ def test_a_batch_without_pictures_has_none():
     images = ImageBatch.empty()
     assert len(images) == 0
     assert len(images.select(torch.zeros(0, dtype=torch.long))) == 0
+
+
+def test_batches_of_different_sizes_are_joined_at_the_largest():
+    one, wide = images(2), images(1)
+    wide = replace(wide, pixel_values=torch.ones(1, 3, 3, 9), pixel_mask=torch.ones(1, 3, 9, dtype=torch.bool))
+    joined = ImageBatch.join([one, wide])
+    assert joined.pixel_values.shape == (3, 3, 4, 9) and len(joined) == 3
+    assert joined.pixel_mask.sum(dim=(1, 2)).tolist() == [24, 24, 27]
+    assert torch.equal(joined.pixel_values[1, :, :, :6], one.pixel_values[1])
+    assert not joined.pixel_values[1, :, :, 6:].any() and not joined.pixel_values[2, :, 3:].any()
+
+
+def test_batches_are_joined_with_what_single_decoders_see():
+    both = replace(images(1), own={"pose": images(1)})
+    assert len(ImageBatch.join([both, both]).seen_by("pose")) == 2
+    with pytest.raises(ValueError, match="expected batches with the same decoders' own pictures, got 2 that differ"):
+        ImageBatch.join([both, images(1)])
+    with pytest.raises(ValueError, match="got 0 that differ"):
+        ImageBatch.join([])

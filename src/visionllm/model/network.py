@@ -423,13 +423,13 @@ class VisionLLMForConditionalGeneration(SlotGenerationMixin, PreTrainedModel):
         images = ImageBatch.empty(self.device) if images is None else images
         results: dict[str, list[Result]] = {}
         for name, given in queries.items():
-            rows = given.rows.tolist()
-            wished = [options if isinstance(options, Options) else options[row] for row in rows]
+            rows, decoder = given.rows.tolist(), self.decoder(name)
+            wished = [decoder.relevant(options if isinstance(options, Options) else options[row]) for row in rows]
             found: dict[int, Result] = {}
             for option in dict.fromkeys(wished):
                 chosen = [i for i, wish in enumerate(wished) if wish == option]
                 part = select_units(given, chosen)
-                found |= zip(chosen, self.decoder(name).decode(part, images.seen_by(name), option), strict=True)
+                found |= zip(chosen, decoder.decode(part, images.seen_by(name), option), strict=True)
             results[name] = [found[i] for i in range(len(rows))]
         return results
 

@@ -33,6 +33,20 @@ class EncodedPictures(Batch):
     def __len__(self) -> int:
         return len(self.splits)
 
+    def select(self, kept: Sequence[int]) -> Self:
+        """Return some of the pictures, in this order."""
+        index = list(kept)
+        ends = self.splits.cumsum(0).tolist()
+        starts = [0, *ends]
+        splits = [place for picture in index for place in range(starts[picture], ends[picture])]
+        return replace(
+            self,
+            tokens=self.tokens[splits],
+            splits=self.splits[index],
+            pixel_values=self.pixel_values[index],
+            levels=tuple(level[index] for level in self.levels),
+        )
+
 
 def join_encoded(parts: Sequence[EncodedPictures]) -> EncodedPictures:
     """Join pictures that were encoded apart, in their order.

@@ -23,12 +23,11 @@ from visionllm.types import (
     Detections,
     GeneratedImages,
     Mark,
+    Options,
     Part,
     Poses,
     Request,
     Result,
-    bones_among,
-    merge_detections,
 )
 from visionllm.types.tensors import ModelInputs, Queries
 
@@ -86,7 +85,7 @@ class Prepared:
                 region_masks=inputs.region_masks[marked] if inputs.region_masks is not None and marked else None,
                 region_pictures=index.new_tensor([places[owners[m]] for m in marked]) if marked else None,
             ),
-            encoded=_some_pictures(self.encoded, kept),
+            encoded=self.encoded.select(kept) if self.encoded is not None and kept else None,
             cache=self.cache,
             shared=self.shared,
             notices=None if self.notices is None else tuple(self.notices[i] for i in chosen),
@@ -124,7 +123,7 @@ class Core:
 
     def answer(self, prepared: Prepared) -> list[Answer]:
         """Write an answer for every request, and decode what it routes."""
-        return self._finish(prepared, self.write(prepared))
+        return self.finish(prepared, self.write(prepared))
 
     def write(self, prepared: Prepared) -> list[GeneratedIds]:
         """Write the ids of an answer for every request."""
@@ -145,91 +144,18 @@ class Core:
             elif piece := text.push(item):
                 yield piece
         if whole is not None:
-            (answer,) = self._finish(prepared, [whole])
+            (answer,) = self.finish(prepared, [whole])
             if rest := answer.text[text.given :]:
                 yield rest
             yield answer
 
-    def known(
-        self, prepared: Prepared, answers: Sequence[Sequence[Part]], labels: Sequence[Sequence[str]]
-    ) -> list[Detections]:
+    def known(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[Unit]:
         """Decode requests that were prepared with known answers; nothing is written.
 
         Args:
             prepared: The requests, with the answers in their rows.
             answers: The same answers.
-            labels: For each row, the name of each routed span.
-
-        Raises:
-            ValueError: If the model has no detector.
         """
-        units = self._known(prepared, answers)
-        results = []
-        for row, (names, notices) in enumerate(zip(labels, self.notices(prepared), strict=True)):
-            found = [unit.found for unit in units if unit.row == row and isinstance(unit.found, Detections)]
-            if not found:
-                raise ValueError("expected a model with a detector, got one that only talks")
-            whole = first_instances(merge_detections(found), prepared.requests[row].options.max_instances)
-            results.append(replace(whole, class_names=tuple(names), notices=notices))
-        return results
-
-    def known_poses(
-        self,
-        prepared: Prepared,
-        answers: Sequence[Sequence[Part]],
-        names: Sequence[tuple[Sequence[str], Sequence[str]]],
-    ) -> list[Poses]:
-        """Decode requests for keypoints that were prepared with known answers; nothing is written.
-
-        Args:
-            prepared: The requests, with the answers in their rows.
-            answers: The same answers.
-            names: For each row, the names of its objects and those of its keypoints.
-
-        Raises:
-            ValueError: If the model has no pose decoder.
-        """
-        units = self._known(prepared, answers)
-        results = []
-        for row, ((objects, keypoints), notices) in enumerate(zip(names, self.notices(prepared), strict=True)):
-            found = [unit.found for unit in units if unit.row == row and isinstance(unit.found, Poses)]
-            if len(found) != 1:
-                raise ValueError("expected a model with a pose decoder, got one that finds no keypoints")
-            most = prepared.requests[row].options.max_instances
-            results.append(
-                replace(
-                    first_instances(found[0], most),
-                    class_names=tuple(objects),
-                    keypoint_names=tuple(keypoints),
-                    bones=bones_among(keypoints),
-                    notices=notices,
-                )
-            )
-        return results
-
-    def known_pictures(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[GeneratedImages]:
-        """Decode requests for one picture each that were prepared with known answers; nothing is written.
-
-        Args:
-            prepared: The requests, with the answers in their rows.
-            answers: The same answers.
-
-        Raises:
-            ValueError: If the model has no decoder for such pictures.
-        """
-        units = self._known(prepared, answers)
-        results = []
-        for row, notices in enumerate(self.notices(prepared)):
-            made = [unit.found for unit in units if unit.row == row and isinstance(unit.found, GeneratedImages)]
-            if len(made) != 1:
-                raise ValueError("expected a model that makes pictures, got one without a decoder for them")
-            question = last_question(prepared.requests[row].messages)
-            kept = edited_there(made[0], prepared.requests[row])
-            results.append(replace(kept, labels=(question.strip(),), notices=notices))
-        return results
-
-    def _known(self, prepared: Prepared, answers: Sequence[Sequence[Part]]) -> list[Unit]:
-        """Decode the rows of known answers."""
         if not self.deterministic:
             return self._decode(prepared, prepared.inputs)
         units = []
@@ -248,31 +174,27 @@ class Core:
         """Return what the user should know about some pictures."""
         return (NOTICE,) if self.drawings_only and any(looks_like_photo(picture) for picture in pictures) else ()
 
-    def _finish(self, prepared: Prepared, written: Sequence[GeneratedIds]) -> list[Answer]:
+    def finish(self, prepared: Prepared, written: Sequence[GeneratedIds]) -> list[Answer]:
         """Read what was written, decode what it routes, and put both together."""
-        vocabulary, prompts = self.processor.vocabulary, self.processor.config.prompts
-        readings = [
-            read_answer(w.ids, vocabulary, prompts=prompts, question=last_question(request.messages))
-            for w, request in zip(written, prepared.requests, strict=True)
-        ]
+        readings = [self.read(request, w.ids) for w, request in zip(written, prepared.requests, strict=True)]
         units = self._routed(prepared, written, readings)
         answers = []
         for row, (reading, w, notices) in enumerate(zip(readings, written, self.notices(prepared), strict=True)):
-            own, most = [unit for unit in units if unit.row == row], prepared.requests[row].options.max_instances
-            found = attach(reading, [(u.found, u.places) for u in own if isinstance(u.found, Detections)])
-            poses = attach_poses(reading, [(u.found, u.places) for u in own if isinstance(u.found, Poses)])
-            if found is not None:
-                found = first_instances(found, most)
-            poses = tuple(first_instances(some, most) for some in poses)
-            made = [
-                (edited_there(u.found, prepared.requests[row]), u.places)
-                for u in own
-                if isinstance(u.found, GeneratedImages)
-            ]
-            pictures = attach_pictures(reading, made)
-            others = tuple(u.found for u in own if not isinstance(u.found, Detections | Poses | GeneratedImages))
-            answers.append(compose(reading, w.finish_reason, w.tokens, found, notices, poses, pictures, others))
+            own = [unit for unit in units if unit.row == row]
+            answers.append(compose_units(prepared.requests[row], reading, w, own, notices))
         return answers
+
+    def read(self, request: Request, ids: Sequence[int]) -> Reading:
+        """Read the ids of an answer to a request."""
+        vocabulary, prompts = self.processor.vocabulary, self.processor.config.prompts
+        return read_answer(ids, vocabulary, prompts=prompts, question=last_question(request.messages))
+
+    def can_decode(self, inputs: ModelInputs, row: int, reading: Reading) -> bool:
+        """Tell whether an answer routes something, and has the picture that this needs."""
+        turn = int(inputs.turn_ids[row, -1])
+        looking = {token for token, route in self.processor.vocabulary.routes.items() if route.picture}
+        seen = int(inputs.turn_images[row, turn]) >= 0
+        return bool(reading.routed) and (seen or not any(routed.token in looking for routed in reading.routed))
 
     def _routed(self, prepared: Prepared, written: Sequence[GeneratedIds], readings: Sequence[Reading]) -> list[Unit]:
         """Decode the rows whose answers route something; what has no picture to decode on is left out.
@@ -280,17 +202,13 @@ class Core:
         Returns:
             The units, with places counted from the start of the answers.
         """
-        last = prepared.inputs.turn_ids[:, -1]
-        images = prepared.inputs.turn_images.gather(1, last[:, None]).squeeze(1).tolist()
-        looking = {token for token, route in self.processor.vocabulary.routes.items() if route.picture}
-        chosen = [
-            row
-            for row, reading in enumerate(readings)
-            if reading.routed and (images[row] >= 0 or not any(routed.token in looking for routed in reading.routed))
-        ]
+        chosen = [row for row, reading in enumerate(readings) if self.can_decode(prepared.inputs, row, reading)]
         if not chosen:
             return []
-        requests = [_settled(prepared.requests[row], readings[row]) for row in chosen]
+        requests = [
+            replace(prepared.requests[row], options=settled(prepared.requests[row].options, readings[row]))
+            for row in chosen
+        ]
         if not self.deterministic:
             some = replace(prepared.rows(chosen), requests=tuple(requests))
             units = self._decode(some, extend(some.inputs, [written[row] for row in chosen]), of_answers=True)
@@ -368,12 +286,39 @@ def spread(cache: Cache | None, rows: int) -> Cache | None:
     return own
 
 
-def _settled(request: Request, reading: Reading) -> Request:
+def compose_units(
+    request: Request, reading: Reading, written: GeneratedIds, units: Sequence[Unit], notices: tuple[str, ...]
+) -> Answer:
+    """Put together what an answer says and what its units are.
+
+    Args:
+        request: What was asked.
+        reading: The answer, read.
+        written: Its ids.
+        units: What it routed, in the order of their places, which count from its start.
+        notices: What the user should know about its picture.
+    """
+    most = request.options.max_instances
+    found = attach(reading, [(u.found, u.places) for u in units if isinstance(u.found, Detections)])
+    poses = attach_poses(reading, [(u.found, u.places) for u in units if isinstance(u.found, Poses)])
+    made = [(edited_there(u.found, request), u.places) for u in units if isinstance(u.found, GeneratedImages)]
+    return compose(
+        reading,
+        written.finish_reason,
+        written.tokens,
+        None if found is None else first_instances(found, most),
+        notices,
+        tuple(first_instances(some, most) for some in poses),
+        attach_pictures(reading, made),
+        tuple(u.found for u in units if not isinstance(u.found, Detections | Poses | GeneratedImages)),
+    )
+
+
+def settled(options: Options, reading: Reading) -> Options:
     """Ask for the best instances whatever their scores, where the answer has said that each of its words is there."""
-    options = request.options
     if options.threshold is not None or not all(routed.means_one for routed in reading.routed):
-        return request
-    return replace(request, options=replace(options, threshold=0.0, max_per_class=1))
+        return options
+    return replace(options, threshold=0.0, max_per_class=1)
 
 
 def first_instances(found: _Found, count: int) -> _Found:
@@ -389,15 +334,3 @@ def _members(counts: Sequence[int], chosen: Sequence[int]) -> list[int]:
     """Indices of the things of some owners, where each owner in turn has `counts` of them."""
     starts = [0, *accumulate(counts)]
     return [index for owner in chosen for index in range(starts[owner], starts[owner + 1])]
-
-
-def _some_pictures(encoded: EncodedPictures | None, kept: Sequence[int]) -> EncodedPictures | None:
-    if encoded is None or not kept:
-        return None
-    splits = _members(encoded.splits.tolist(), kept)
-    return EncodedPictures(
-        tokens=encoded.tokens[splits],
-        splits=encoded.splits[list(kept)],
-        pixel_values=encoded.pixel_values[list(kept)],
-        levels=tuple(level[list(kept)] for level in encoded.levels),
-    )

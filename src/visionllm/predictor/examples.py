@@ -16,7 +16,8 @@ from safetensors.torch import save_file
 
 from visionllm.model import EncodedPictures, VisionLLMForConditionalGeneration, join_encoded
 from visionllm.predictor.core import Core, Prepared
-from visionllm.predictor.protocols import find
+from visionllm.predictor.protocols import Things
+from visionllm.predictor.tasks import Task
 from visionllm.processing import known_class_answer
 from visionllm.processing.prompts import fill
 from visionllm.processing.regions import region_mask
@@ -48,7 +49,7 @@ class Examples:
     @property
     def labels(self) -> tuple[str, ...]:
         """The different labels, in order; empty without any."""
-        return tuple(dict.fromkeys(e.label.strip() for e in self.examples if e.label is not None))
+        return labels_of(self.examples)
 
     def find(self, image: Image.Image, *, options: Options | None = None) -> Detections:
         """Find and mask everything in a picture that is like the examples; with labels, each label is a class.
@@ -56,12 +57,7 @@ class Examples:
         Raises:
             ValueError: If the model has no detector.
         """
-        prompts = self.core.processor.config.prompts
-        named = [prompts.like_one.format(label=label) for label in self.labels or (prompts.like_unnamed,)]
-        answer = known_class_answer(named, prompt=prompts.like_answer)
-        question = prompts.like.format(names=", ".join(named))
-        request = self._request(self._parts(prompts.like_unnamed), image, question, options)
-        return find(self.core, self._prepare_all, [request], [answer], [self.labels or (UNNAMED,)])[0]
+        return like_task(self.core, self.examples, image, options or Options()).run(self.core, self._prepare_all)
 
     def ask(self, text: str, image: Image.Image, *, options: Options | None = None) -> Answer:
         """Ask freely about a new picture, such as `"What is this?"` or `"Describe it in the same manner."`.
@@ -69,7 +65,7 @@ class Examples:
         Raises:
             ValueError: If the question is malformed or longer than the context.
         """
-        return self.core.answer(self._prepare(self._request(self._parts(), image, text, options)))[0]
+        return self.core.answer(self._prepare(_asked(self._parts(), image, text, options or Options())))[0]
 
     def save(self, path: str | PathLike[str]) -> None:
         """Write the examples with what the model made of them into a safetensors file."""
@@ -116,17 +112,8 @@ class Examples:
         )
         return cls(core, examples, encoded.to(core.model.device))
 
-    def _parts(self, unnamed: str | None = None) -> list[Part]:
-        """Return the examples as they stand before a question; those without a name are called `unnamed`, if at all."""
-        prompts, parts = self.core.processor.config.prompts, []
-        for i, example in enumerate(self.examples):
-            name = unnamed if example.label is None else example.label.strip()
-            told = " " if name is None else f" {prompts.example_label.format(label=name)} "
-            parts += [Picture(example.image), *fill(prompts.example, "region", [Mark(example.region, i)]), told]
-        return parts
-
-    def _request(self, shown: Sequence[Part], image: Image.Image, text: str, options: Options | None) -> Request:
-        return Request((Message("user", (*shown, Picture(image), text)),), options or Options())
+    def _parts(self) -> list[Part]:
+        return shown_parts(self.core, self.examples)
 
     @torch.no_grad()
     def _encode(self) -> EncodedPictures:
@@ -148,6 +135,42 @@ class Examples:
         seen = int(self.encoded.splits.sum())
         new = self.core.model.encode_pictures(inputs.pixel_values[seen:], inputs.splits[len(self.encoded) :])
         return Prepared(requests=(request,), inputs=inputs, encoded=join_encoded([self.encoded, new]))
+
+
+def like_task(core: Core, examples: Sequence[Example], image: Image.Image, options: Options) -> Task[Detections]:
+    """Find and mask everything in a picture that is like the examples; see `Examples.find`.
+
+    Raises:
+        ValueError: As `check_examples`.
+    """
+    check_examples(examples)
+    prompts, labels = core.processor.config.prompts, labels_of(examples)
+    named = [prompts.like_one.format(label=label) for label in labels or (prompts.like_unnamed,)]
+    question = prompts.like.format(names=", ".join(named))
+    return Task(
+        requests=(_asked(shown_parts(core, examples, prompts.like_unnamed), image, question, options),),
+        answers=(known_class_answer(named, prompt=prompts.like_answer),),
+        kinds=(Things(labels or (UNNAMED,)),),
+    )
+
+
+def labels_of(examples: Sequence[Example]) -> tuple[str, ...]:
+    """Return the different labels, in order; empty without any."""
+    return tuple(dict.fromkeys(e.label.strip() for e in examples if e.label is not None))
+
+
+def shown_parts(core: Core, examples: Sequence[Example], unnamed: str | None = None) -> list[Part]:
+    """Return examples as they stand before a question; those without a name are called `unnamed`, if at all."""
+    prompts, parts = core.processor.config.prompts, []
+    for i, example in enumerate(examples):
+        name = unnamed if example.label is None else example.label.strip()
+        told = " " if name is None else f" {prompts.example_label.format(label=name)} "
+        parts += [Picture(example.image), *fill(prompts.example, "region", [Mark(example.region, i)]), told]
+    return parts
+
+
+def _asked(shown: Sequence[Part], image: Image.Image, text: str, options: Options) -> Request:
+    return Request((Message("user", (*shown, Picture(image), text)),), options)
 
 
 def check_examples(examples: Sequence[Example]) -> None:

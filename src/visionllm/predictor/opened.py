@@ -4,26 +4,26 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-import numpy as np
 import torch
 from PIL import Image
 from transformers import Cache
 
-from visionllm.decoders import PoseDecoder
 from visionllm.model import EncodedPictures, join_encoded
-from visionllm.predictor.core import Core, Prepared, first_instances
-from visionllm.predictor.protocols import find, find_maps, find_poses, make_picture
-from visionllm.processing import (
-    ProcessorConfig,
-    known_class_answer,
-    known_class_question,
-    made_question,
-    point_answer,
-    point_question,
-    pose_answer,
-    pose_question,
-    refer_answer,
+from visionllm.predictor.core import Core, Prepared
+from visionllm.predictor.protocols import find_maps
+from visionllm.predictor.tasks import (
+    ResultT,
+    Task,
+    about,
+    class_passes,
+    classes_of_a_pass,
+    detect_task,
+    edit_task,
+    pose_task,
+    refer_task,
+    regions_task,
 )
+from visionllm.processing import known_class_answer
 from visionllm.processing.prompts import fill, semantic_question
 from visionllm.processing.regions import seen_region
 from visionllm.types import (
@@ -40,16 +40,8 @@ from visionllm.types import (
     Request,
     SemanticMap,
     ask,
-    merge_detections,
 )
-from visionllm.types.skeletons import CLASS_SKELETONS
 from visionllm.types.tensors import ImageBatch, ModelInputs
-
-PASSES_AT_ONCE = 4
-PUBLISHED_CLASSES = 256
-"""Most classes of one pass of the published protocol."""
-PUBLISHED_CANDIDATES = 300
-"""Pairs of object query and region among which the published protocol looks for the best of each region."""
 
 
 class Questions:
@@ -97,85 +89,59 @@ class Questions:
         """Describe what a region holds."""
         prompts = self.core.processor.config.prompts
         parts = fill(prompts.describe_region, "region", [Mark(region, numbered=prompts.numbered_region)])
-        return self.core.answer(self.prepare([self._request(parts, options)]))[0]
+        return self.core.answer(self.prepare([about(self.image, parts, options or Options())]))[0]
 
     def detect(
         self, classes: Sequence[str], *, question: str | None = None, options: Options | None = None
     ) -> Detections:
         """Find boxes of known classes; see `VisionLLM.detect`."""
-        return self._classes(classes, question, replace(options or Options(), masks=False))
+        wishes = replace(options or Options(), masks=False)
+        return self._run(detect_task(self.core, self.image, classes, question=question, options=wishes))
 
     def segment(
         self, classes: Sequence[str], *, question: str | None = None, options: Options | None = None
     ) -> Detections:
         """Find boxes and masks of known classes; see `VisionLLM.segment`."""
-        return self._classes(classes, question, replace(options or Options(), masks=True))
+        wishes = replace(options or Options(), masks=True)
+        return self._run(detect_task(self.core, self.image, classes, question=question, options=wishes))
 
     def segment_semantic(self, classes: Sequence[str], *, options: Options | None = None) -> SemanticMap:
         """Give every pixel its class; see `VisionLLM.segment_semantic`."""
-        options = options or Options()
-        prompts, passes = self.core.processor.config.prompts, self._passes(classes, options)
+        requests, answers, passes = self.semantic_passes(classes, options or Options())
         here = self if len(passes) == 1 else self.opened()
-        answers = [known_class_answer(names, "[SEG]", prompts.segment_answer) for names in passes]
-        requests = [self._request([semantic_question(names, prompts.segment)], options) for names in passes]
         return find_maps(self.core, here.prepare, requests, answers, passes)
+
+    def semantic_passes(
+        self, classes: Sequence[str], options: Options
+    ) -> tuple[list[Request], list[tuple[Part, ...]], list[list[str]]]:
+        """Return the questions for a map of classes, the known answers, and the classes of each pass."""
+        prompts = self.core.processor.config.prompts
+        passes = class_passes(classes, classes_of_a_pass(self.core.processor.config, options))
+        answers = [known_class_answer(names, "[SEG]", prompts.segment_answer) for names in passes]
+        requests = [about(self.image, [semantic_question(names, prompts.segment)], options) for names in passes]
+        return requests, answers, passes
 
     def refer(self, phrase: str, *, question: str | None = None, options: Options | None = None) -> Detections:
         """Find the one thing that a phrase means; see `VisionLLM.refer`."""
-        if not phrase.strip():
-            raise ValueError(f"expected a phrase with words, got {phrase!r}")
-        prompts = self.core.processor.config.prompts
-        parts = fill(_asking(question, prompts.refer, "phrase"), "phrase", [phrase])
-        answer = refer_answer(prompt=prompts.refer_answer)
-        request = self._request(parts, replace(options or Options(), max_instances=1))
-        return find(self.core, self.prepare, [request], [answer], [[phrase]])[0]
+        return self._run(refer_task(self.core, self.image, phrase, question=question, options=options or Options()))
 
     def pose(
         self, classes: Sequence[str], keypoints: Sequence[str] | None = None, *, options: Options | None = None
     ) -> Poses:
         """Find objects with their keypoints; see `VisionLLM.pose`."""
-        names = check_names(classes)
-        points = check_names(keypoints_of(names) if keypoints is None else keypoints, "keypoint")
-        if "[POSE]" not in self.core.processor.vocabulary.routes:
-            raise ValueError("expected a model with a pose decoder, got one that finds no keypoints")
-        decoder = self.core.model.decoder("pose")
-        if isinstance(decoder, PoseDecoder) and len(points) > decoder.config.keypoints:
-            raise ValueError(
-                f"expected at most {decoder.config.keypoints} keypoint names, which the model can tell apart, "
-                f"got {len(points)}"
-            )
-        prompts = self.core.processor.config.prompts
-        answer = pose_answer(names, points, prompts)
-        request = self._request([pose_question(names, points, prompts)], options)
-        return find_poses(self.core, self.prepare, request, answer, names, points)
+        return self._run(pose_task(self.core, self.image, classes, keypoints, options or Options()))
 
     def edit(self, wish: str, *, regions: Sequence[Region] = (), options: Options | None = None) -> GeneratedImages:
         """Change the picture; see `VisionLLM.edit`."""
-        prompts = self.core.processor.config.prompts
-        question: list[Part] = [made_question(wish, prompts.edit)]
-        for region in regions:
-            question += [" ", Mark(region)]
-        request = self._request(question, options)
-        return make_picture(self.core, self.prepare, request, "[EDIT]", prompts.edit_answer)
+        return self._run(edit_task(self.core, self.image, wish, regions, options or Options()))
 
     def segment_regions(self, regions: Sequence[Region], *, options: Options | None = None) -> Detections:
         """Segment what each region points at; see `VisionLLM.segment_regions`."""
-        prompts, options = self.core.processor.config.prompts, options or Options()
-        answer = point_answer(len(regions), prompts)
-        threshold = 0.0 if options.threshold is None else options.threshold
-        wishes = replace(
-            options,
-            threshold=threshold,
-            candidates=PUBLISHED_CANDIDATES if options.protocol == "published" else options.candidates,
-            max_per_class=1,
-            max_instances=max(len(regions), 1),
-            nms_iou=None,
-            masks=True,
-        )
-        request = self._request(point_question(regions, prompts), wishes)
-        labels = [f"region{number}" for number in range(1, len(regions) + 1)]
-        (found,) = find(self.core, self.prepare, [request], [answer], [labels])
-        return found.select(np.argsort(found.class_ids, kind="stable"))
+        return self._run(regions_task(self.core, self.image, regions, options or Options()))
+
+    def _run(self, task: Task[ResultT]) -> ResultT:
+        here = self if len(task.requests) == 1 else self.opened()
+        return task.run(self.core, here.prepare)
 
     def _question(
         self, text: str, regions: Sequence[Region], history: Sequence[Message], options: Options | None
@@ -185,24 +151,6 @@ class Questions:
         first = next(place for place, turn in enumerate(turns) if turn.role == "user")
         shown = replace(turns[first], parts=(Picture(self.image), *turns[first].parts))
         return Request((*turns[:first], shown, *turns[first + 1 :]), options or Options())
-
-    def _request(self, parts: Sequence[Part], options: Options | None) -> Request:
-        return Request((Message("user", (Picture(self.image), *parts)),), options or Options())
-
-    def _classes(self, classes: Sequence[str], question: str | None, options: Options) -> Detections:
-        prompts, passes = self.core.processor.config.prompts, self._passes(classes, options)
-        here = self if len(passes) == 1 else self.opened()
-        words = _asking(question, prompts.detect, "names")
-        answers = [known_class_answer(names, prompt=prompts.detect_answer) for names in passes]
-        requests = [self._request([known_class_question(names, words)], options) for names in passes]
-        found: list[Detections] = []
-        for start in range(0, len(passes), PASSES_AT_ONCE):
-            part = slice(start, start + PASSES_AT_ONCE)
-            found += find(self.core, here.prepare, requests[part], answers[part], passes[part])
-        return first_instances(merge_detections(found), options.max_instances)
-
-    def _passes(self, classes: Sequence[str], options: Options) -> list[list[str]]:
-        return class_passes(classes, classes_of_a_pass(self.core.processor.config, options))
 
     def opened(self) -> "OpenedImage":
         """Return the same picture, encoded once."""
@@ -295,69 +243,6 @@ class OpenedImage(Questions):
             region_pictures=torch.tensor(owners) if masks else None,
             images=seen.images,
         )
-
-
-def check_names(names: Sequence[str], what: str = "class") -> list[str]:
-    """Return the names of classes or of something else without blanks around them.
-
-    Raises:
-        ValueError: If there is no name, or one is blank or comes twice.
-    """
-    if isinstance(names, str) or not names:
-        raise ValueError(f"expected a list of at least one {what} name, got {names!r}")
-    clean = [name.strip() for name in names]
-    for place, name in enumerate(clean):
-        if not name:
-            raise ValueError(f"expected words in {what} name {place}, got {names[place]!r}")
-        if name in clean[:place]:
-            raise ValueError(f"expected different {what} names, got {name!r} twice")
-    return clean
-
-
-def keypoints_of(names: Sequence[str]) -> tuple[str, ...]:
-    """Return the keypoints that all these classes have by themselves.
-
-    Raises:
-        ValueError: If no skeleton is known for one, or they differ.
-
-    >>> keypoints_of(["person"])[:3]
-    ('nose', 'left eye', 'right eye')
-    """
-    known = [CLASS_SKELETONS.get(name) for name in names]
-    missing = [name for name, skeleton in zip(names, known, strict=True) if skeleton is None]
-    if missing:
-        raise ValueError(f"expected the names of keypoints for {missing[0]!r}, which has none by itself, got none")
-    found = {skeleton.names for skeleton in known if skeleton is not None}
-    if len(found) != 1:
-        raise ValueError(f"expected the names of keypoints for {', '.join(names)}, whose own differ, got none")
-    return found.pop()
-
-
-def class_passes(classes: Sequence[str], most: int) -> list[list[str]]:
-    """Split a list of classes into passes of at most `most`, all about equally long.
-
-    Raises:
-        ValueError: As `check_names`.
-
-    >>> class_passes(["star", "fish", "cup"], 2)
-    [['star', 'fish'], ['cup']]
-    """
-    names = check_names(classes)
-    number = -(-len(names) // most)
-    size = -(-len(names) // number)
-    return [names[start : start + size] for start in range(0, len(names), size)]
-
-
-def classes_of_a_pass(config: ProcessorConfig, options: Options) -> int:
-    """Return how many classes one pass may read."""
-    return PUBLISHED_CLASSES if options.protocol == "published" else config.classes_per_pass
-
-
-def _asking(question: str | None, own: str, placeholder: str) -> str:
-    """Return the question to ask: the model's own, or another one with the same placeholder."""
-    if question is not None and question.count(f"{{{placeholder}}}") != 1:
-        raise ValueError(f"expected {{{placeholder}}} once in the question, got {question!r}")
-    return own if question is None else question
 
 
 @torch.no_grad()

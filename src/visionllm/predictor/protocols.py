@@ -1,118 +1,178 @@
 """How task methods get their results: from a known answer that one pass reads, or from what the model itself writes."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from visionllm.answers import last_question, read_answer
+from visionllm.answers import last_question
 from visionllm.decoders import DetectionDecoder
 from visionllm.generation import extend
 from visionllm.predictor.core import Core, Prepared, first_instances
-from visionllm.processing import made_answer
+from visionllm.predictor.edited import edited_there
 from visionllm.types import (
+    Answer,
     Detections,
     GeneratedImages,
     Part,
     Poses,
     Request,
+    Result,
     SemanticMap,
     bones_among,
+    merge_detections,
     merge_maps,
 )
 from visionllm.types.tensors import ModelInputs
 
 Answers = Sequence[Sequence[Part]]
 Prepare = Callable[[Sequence[Request], Sequence[Sequence[Part] | None] | None], Prepared]
+ResultT = TypeVar("ResultT", bound=Result)
 
 
-def find(
-    core: Core, prepare: Prepare, requests: Sequence[Request], answers: Answers, names: Sequence[Sequence[str]]
-) -> list[Detections]:
-    """Find things by the protocol of the requests' options.
+class Kind(ABC, Generic[ResultT]):
+    """What a task wants as the result of one request, known or written by the model itself."""
+
+    @abstractmethod
+    def known(self, request: Request, found: Sequence[Result], notices: tuple[str, ...]) -> ResultT:
+        """Make the result of what the units of a known answer are.
+
+        Args:
+            request: What was asked.
+            found: One result a unit, in their order.
+            notices: What the user should know about the picture.
+
+        Raises:
+            ValueError: If the model has no decoder for such a task.
+        """
+
+    @abstractmethod
+    def free(self, request: Request, answer: Answer) -> ResultT:
+        """Make the result of an answer that the model wrote.
+
+        Raises:
+            ValueError: If there is no result without what the answer lacks.
+        """
+
+
+@dataclass(frozen=True)
+class Things(Kind[Detections]):
+    """Things of these names; freely found ones come in this order, and behind them those that the model added.
+
+    Attributes:
+        names: What each routed span is called.
+    """
+
+    names: tuple[str, ...]
+
+    def known(self, request: Request, found: Sequence[Result], notices: tuple[str, ...]) -> Detections:
+        """Join the units."""
+        parts = [part for part in found if isinstance(part, Detections)]
+        if not parts:
+            raise ValueError("expected a model with a detector, got one that only talks")
+        whole = first_instances(merge_detections(parts), request.options.max_instances)
+        return replace(whole, class_names=self.names, notices=notices)
+
+    def free(self, request: Request, answer: Answer) -> Detections:
+        """Number what was found as it was asked for."""
+        found = _as_asked(answer.detections or _nothing(request), self.names)
+        return first_instances(replace(found, notices=answer.notices), request.options.max_instances)
+
+
+@dataclass(frozen=True)
+class Skeletons(Kind[Poses]):
+    """Objects of these names with these keypoints; freely, with those keypoints that the model answered.
+
+    Attributes:
+        names: Of the objects.
+        keypoints: Of what is looked for on each.
+    """
+
+    names: tuple[str, ...]
+    keypoints: tuple[str, ...]
+
+    def known(self, request: Request, found: Sequence[Result], notices: tuple[str, ...]) -> Poses:
+        """Name what was found."""
+        poses = [part for part in found if isinstance(part, Poses)]
+        if len(poses) != 1:
+            raise ValueError("expected a model with a pose decoder, got one that finds no keypoints")
+        return replace(
+            first_instances(poses[0], request.options.max_instances),
+            class_names=self.names,
+            keypoint_names=self.keypoints,
+            bones=bones_among(self.keypoints),
+            notices=notices,
+        )
+
+    def free(self, request: Request, answer: Answer) -> Poses:
+        """Number objects and keypoints as they were asked for."""
+        found = answer.poses[0] if answer.poses else _no_poses(request, self.keypoints)
+        kept = [name for name in self.keypoints if name in found.keypoint_names]
+        chosen = [found.keypoint_names.index(name) for name in kept]
+        order, ids = _renumbered(found.class_names, self.names)
+        return replace(
+            found,
+            class_ids=ids[found.class_ids],
+            class_names=order,
+            spans=(),
+            keypoints=found.keypoints[:, chosen],
+            keypoint_scores=found.keypoint_scores[:, chosen],
+            keypoint_names=tuple(kept),
+            bones=bones_among(kept),
+            notices=answer.notices,
+        )
+
+
+@dataclass(frozen=True)
+class MadePicture(Kind[GeneratedImages]):
+    """One new or changed picture."""
+
+    def known(self, request: Request, found: Sequence[Result], notices: tuple[str, ...]) -> GeneratedImages:
+        """Keep what was not to be changed."""
+        made = [part for part in found if isinstance(part, GeneratedImages)]
+        if len(made) != 1:
+            raise ValueError("expected a model that makes pictures, got one without a decoder for them")
+        question = last_question(request.messages)
+        return replace(edited_there(made[0], request), labels=(question.strip(),), notices=notices)
+
+    def free(self, request: Request, answer: Answer) -> GeneratedImages:
+        """Take the first picture of the answer."""
+        if not answer.pictures:
+            raise ValueError(f"expected an answer with a picture, got {answer.text!r}; the protocol 'known' makes one")
+        return answer.pictures[0]
+
+
+def read_each(
+    core: Core, prepare: Prepare, requests: Sequence[Request], answers: Answers, kinds: Sequence[Kind[ResultT]]
+) -> list[ResultT]:
+    """Get results by the protocol of the requests' options, all of them at once.
 
     Args:
         core: The model.
         prepare: Turns requests and answers into tensors.
         requests: All of one protocol.
         answers: The known answer of each.
-        names: What each routed span of it is called.
+        kinds: What each is to become.
 
     Returns:
-        One result a request. In the free protocol names come in the order that they were asked in, and behind them
-        those that the model added.
+        One result a request.
 
     Raises:
-        ValueError: If the model has no detector.
+        ValueError: As the kinds.
     """
-    if not _free(requests):
-        return core.known(prepare(requests, answers), answers, names)
-    written = core.answer(prepare(requests, None))
-    results = []
-    for request, answer, asked in zip(requests, written, names, strict=True):
-        found = answer.detections or _nothing(request)
-        named = replace(_as_asked(found, asked), notices=answer.notices)
-        results.append(first_instances(named, request.options.max_instances))
-    return results
-
-
-def find_poses(
-    core: Core,
-    prepare: Prepare,
-    request: Request,
-    answer: Sequence[Part],
-    names: Sequence[str],
-    keypoints: Sequence[str],
-) -> Poses:
-    """Find poses by the protocol of the request's options; freely, with those keypoints that the model answered.
-
-    Raises:
-        ValueError: If the model has no pose decoder.
-    """
-    if not _free([request]):
-        return core.known_poses(prepare([request], [answer]), [answer], [(names, keypoints)])[0]
-    (written,) = core.answer(prepare([request], None))
-    found = written.poses[0] if written.poses else _no_poses(request, keypoints)
-    kept = [name for name in keypoints if name in found.keypoint_names]
-    chosen = [found.keypoint_names.index(name) for name in kept]
-    order, ids = _renumbered(found.class_names, names)
-    return replace(
-        found,
-        class_ids=ids[found.class_ids],
-        class_names=order,
-        spans=(),
-        keypoints=found.keypoints[:, chosen],
-        keypoint_scores=found.keypoint_scores[:, chosen],
-        keypoint_names=tuple(kept),
-        bones=bones_among(kept),
-        notices=written.notices,
-    )
-
-
-def make_picture(core: Core, prepare: Prepare, request: Request, token: str, prompt: str) -> GeneratedImages:
-    """Answer a request by one new picture, by the protocol of its options.
-
-    Args:
-        core: The model.
-        prepare: Turns requests and answers into tensors.
-        request: What is wanted.
-        token: Routes to the decoder.
-        prompt: The known answer.
-
-    Raises:
-        ValueError: If the model has no such decoder, or answers freely without a picture.
-    """
-    if token not in core.processor.vocabulary.routes:
-        raise ValueError("expected a model that makes pictures, got one without a decoder for them")
-    if not _free([request]):
-        answer = made_answer(token, prompt)
-        return core.known_pictures(prepare([request], [answer]), [answer])[0]
-    (written,) = core.answer(prepare([request], None))
-    if not written.pictures:
-        raise ValueError(f"expected an answer with a picture, got {written.text!r}; the protocol 'known' makes one")
-    return written.pictures[0]
+    if is_free(requests):
+        written = core.answer(prepare(requests, None))
+        return [kind.free(request, answer) for kind, request, answer in zip(kinds, requests, written, strict=True)]
+    prepared = prepare(requests, answers)
+    units, notices = core.known(prepared, answers), core.notices(prepared)
+    return [
+        kind.known(request, [unit.found for unit in units if unit.row == row], notices[row])
+        for row, (kind, request) in enumerate(zip(kinds, requests, strict=True))
+    ]
 
 
 def find_maps(
@@ -132,7 +192,7 @@ def find_maps(
     """
     maps: list[SemanticMap] = []
     for request, answer, some in zip(requests, answers, names, strict=True):
-        if _free([request]):
+        if is_free([request]):
             prepared = prepare([request], None)
             whole, labels = _written(core, prepared)
         else:
@@ -149,12 +209,7 @@ def _written(core: Core, prepared: Prepared) -> tuple[ModelInputs, dict[int, str
     """Let the model write one answer; return the finished row and the words of each routing token, by its place."""
     (request,) = prepared.requests
     (written,) = core.write(prepared)
-    reading = read_answer(
-        written.ids,
-        core.processor.vocabulary,
-        prompts=core.processor.config.prompts,
-        question=last_question(request.messages),
-    )
+    reading = core.read(request, written.ids)
     start = prepared.inputs.input_ids.shape[1]
     return extend(prepared.inputs, [written]), {start + routed.position: routed.label for routed in reading.routed}
 
@@ -186,7 +241,8 @@ def _maps(core: Core, prepared: Prepared, whole: ModelInputs, labels: dict[int, 
     return maps
 
 
-def _free(requests: Sequence[Request]) -> bool:
+def is_free(requests: Sequence[Request]) -> bool:
+    """Tell whether the model writes its own answers."""
     return bool(requests) and requests[0].options.protocol == "free"
 
 

@@ -16,13 +16,13 @@ from visionllm.ops.area import resize_by_area
 from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core
 from visionllm.predictor.examples import Examples
-from visionllm.predictor.opened import OpenedImage, Questions, class_passes, classes_of_a_pass
-from visionllm.predictor.protocols import find, make_picture
+from visionllm.predictor.opened import OpenedImage, Questions
+from visionllm.predictor.protocols import Things, read_each
+from visionllm.predictor.tasks import class_passes, classes_of_a_pass, draw_task
 from visionllm.processing import (
     VisionLLMProcessor,
     known_class_answer,
     known_class_question,
-    made_question,
     open_picture,
 )
 from visionllm.types import (
@@ -143,6 +143,11 @@ class VisionLLM:
         if adapters is not None:
             load_adapters(network, Path(adapters))
         return cls(network, processor, deterministic=deterministic, drawings_only=folder.parent == EMBEDDED)
+
+    @property
+    def core(self) -> Core:
+        """The model and its processor as the engine takes them."""
+        return self._core
 
     @property
     def model(self) -> VisionLLMForConditionalGeneration:
@@ -376,9 +381,7 @@ class VisionLLM:
             ValueError: If there are no words, the size, steps or scheduler don't fit the model, or it makes no
                 pictures.
         """
-        prompts = self.processor.config.prompts
-        request = ask(made_question(caption, prompts.draw), options=options)
-        return make_picture(self._core, self._core.prepare, request, "[GEN]", prompts.draw_answer)
+        return draw_task(self._core, caption, options or Options()).run(self._core, self._core.prepare)
 
     def edit(
         self, image: ImageLike, wish: str, *, regions: Sequence[Region] = (), options: Options | None = None
@@ -483,7 +486,7 @@ class VisionLLM:
             ask(known_class_question(some, prompts.detect), open_picture(image), options=options)
             for image, some in zip(images, names, strict=True)
         ]
-        return find(self._core, self._core.prepare, requests, answers, names)
+        return read_each(self._core, self._core.prepare, requests, answers, [Things(tuple(some)) for some in names])
 
 
 def find_model(model: str | PathLike[str] | None = None) -> Path:

@@ -1,6 +1,7 @@
 """Requests and samples → tensors: text and chat, image splits, regions, decoder images."""
 
 from visionllm.processing.chat import TINY, VICUNA_V1, ChatTemplate
+from visionllm.processing.checks import ContextLengthExceeded
 from visionllm.processing.configuration import ROUTES, TABLES, ProcessorConfig
 from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
 from visionllm.processing.opening import PictureError, PictureLimits, open_picture
@@ -29,6 +30,7 @@ __all__ = [
     "TINY",
     "VICUNA_V1",
     "ChatTemplate",
+    "ContextLengthExceeded",
     "DecoderImageConfig",
     "MadePictureConfig",
     "PictureError",

@@ -5,6 +5,19 @@ from collections.abc import Collection, Sequence
 from visionllm.types import Mark, Message, Part, Picture, Request, Routed
 
 
+class ContextLengthExceeded(ValueError):
+    """A conversation is longer than what the model can read.
+
+    Args:
+        tokens: Ids of the conversation.
+        context: Most ids that there is room for.
+    """
+
+    def __init__(self, tokens: int, context: int) -> None:
+        super().__init__(f"expected a conversation of at most {context} tokens, got {tokens}")
+        self.tokens, self.context = tokens, context
+
+
 def check_request(
     request: Request,
     *,

@@ -9,7 +9,7 @@ from transformers import PreTrainedTokenizerFast
 from visionllm.config.editing import edited_hw
 from visionllm.processing.batches import Row, collate, packed_row, single_row
 from visionllm.processing.chat import Group, Written, write
-from visionllm.processing.checks import check_answer, check_request
+from visionllm.processing.checks import ContextLengthExceeded, check_answer, check_request
 from visionllm.processing.configuration import ProcessorConfig
 from visionllm.processing.decoder_images import resized_hw
 from visionllm.processing.targets import (
@@ -196,9 +196,7 @@ class VisionLLMProcessor:
             learn_history=learn_history,
         )
         if len(written.ids) > config.context_length:
-            raise ValueError(
-                f"expected a conversation of at most {config.context_length} tokens, got {len(written.ids)}"
-            )
+            raise ContextLengthExceeded(len(written.ids), config.context_length)
         return written
 
     def _targets(self, sample: Sample, written: Written, row: Row, turn: int) -> list[tuple[str, int, Targets]]:

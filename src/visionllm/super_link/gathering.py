@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from visionllm.config import VisionLLMConfig
@@ -141,21 +142,40 @@ def gather(last_hidden_state: Tensor, inputs: ModelInputs, config: VisionLLMConf
 
 
 def _queries(units: Sequence[Unit], states: Tensor) -> Queries:
-    device = states.device
-    longest = max(len(u.positions) for u in units)
-    positions = torch.tensor([(*u.positions, *[-1] * (longest - len(u.positions))) for u in units], device=device)
-    rows = torch.tensor([u.row for u in units], device=device)
-    mask = positions >= 0
-    places = positions.clamp_min(0)[..., None] + 1 + torch.arange(units[0].slots, device=device)
+    positions = _positions(units, states.device)
+    rows = torch.tensor([u.row for u in units], device=states.device)
+    places = positions.clamp_min(0)[..., None] + 1 + torch.arange(units[0].slots, device=states.device)
     # a masked group may reach past the row's end
     places = places.clamp_max(states.shape[1] - 1)
-    taken = states[rows[:, None, None], places]
+    return _filled(units, positions, states[rows[:, None, None], places])
+
+
+def join_states(units: Sequence[Unit], states: Sequence[Tensor]) -> Queries:
+    """Put the states of some units' slots side by side, where they were collected one by one.
+
+    Args:
+        units: U units of one decoder, at least one.
+        states: float[k, Q, D] for a unit of k groups.
+    """
+    positions = _positions(units, states[0].device)
+    longest = positions.shape[1]
+    return _filled(units, positions, torch.stack([F.pad(s, (0, 0, 0, 0, 0, longest - len(s))) for s in states]))
+
+
+def _positions(units: Sequence[Unit], device: torch.device) -> Tensor:
+    """Return int[U, K], the index in its row of each group's routing token, −1 where a unit has fewer groups."""
+    longest = max(len(u.positions) for u in units)
+    return torch.tensor([(*u.positions, *[-1] * (longest - len(u.positions))) for u in units], device=device)
+
+
+def _filled(units: Sequence[Unit], positions: Tensor, states: Tensor) -> Queries:
+    mask = positions >= 0
     return Queries(
-        states=torch.where(mask[..., None, None], taken, taken.new_zeros(())),
+        states=torch.where(mask[..., None, None], states, states.new_zeros(())),
         mask=mask,
-        images=torch.tensor([u.image for u in units], device=device),
-        rows=rows,
-        turns=torch.tensor([u.turn for u in units], device=device),
+        images=torch.tensor([u.image for u in units], device=states.device),
+        rows=torch.tensor([u.row for u in units], device=states.device),
+        turns=torch.tensor([u.turn for u in units], device=states.device),
         positions=positions,
         routes=tuple(u.routes for u in units),
     )

@@ -1,10 +1,11 @@
 """The tensors that travel between processing, model, super link and decoders."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Self
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from visionllm.types.routes import Route as Route
@@ -54,6 +55,26 @@ class ImageBatch(Batch):
         """Return the pictures int[M] names, in its order; a picture may be named more than once."""
         chosen = {f.name: getattr(self, f.name)[index] for f in fields(self) if f.name != "own"}
         return replace(self, **chosen, own={name: images.select(index) for name, images in self.own.items()})
+
+    @classmethod
+    def join(cls, batches: "Sequence[ImageBatch]") -> "ImageBatch":
+        """Put batches behind one another, all padded to the largest one's size.
+
+        Raises:
+            ValueError: If there are none, or other decoders have pictures of their own in each.
+        """
+        if len({tuple(batch.own) for batch in batches}) != 1:
+            raise ValueError(f"expected batches with the same decoders' own pictures, got {len(batches)} that differ")
+        height, width = (max(batch.pixel_mask.shape[axis] for batch in batches) for axis in (1, 2))
+        padding = [(0, width - b.pixel_mask.shape[2], 0, height - b.pixel_mask.shape[1]) for b in batches]
+        padded = list(zip(batches, padding, strict=True))
+        return ImageBatch(
+            pixel_values=torch.cat([F.pad(batch.pixel_values, extra) for batch, extra in padded]),
+            pixel_mask=torch.cat([F.pad(batch.pixel_mask, extra) for batch, extra in padded]),
+            sizes_hw=torch.cat([batch.sizes_hw for batch in batches]),
+            resized_hw=torch.cat([batch.resized_hw for batch in batches]),
+            own={name: cls.join([batch.own[name] for batch in batches]) for name in batches[0].own},
+        )
 
     @classmethod
     def empty(cls, device: torch.device | str = "cpu") -> Self:

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from visionllm.decoders.base.checks import check_pictures, check_target_count
+from visionllm.decoders.base.checks import check_finite, check_pictures, check_target_count
 from visionllm.types.tensors import ImageBatch
 
 
@@ -27,3 +27,13 @@ def test_targets_are_counted():
     check_target_count([1, 2], 2)
     with pytest.raises(ValueError, match="expected 2 targets, one per unit, got 1"):
         check_target_count([1], 2)
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_what_is_no_number_is_refused(broken: float):
+    with pytest.raises(FloatingPointError, match="expected boxes that are numbers, got NaN or infinity"):
+        check_finite("boxes", torch.ones(2), torch.tensor([0.0, broken]))
+
+
+def test_masked_logits_and_nothing_are_numbers():
+    check_finite("logits", torch.tensor([-torch.inf, 0.0]), torch.ones(0))

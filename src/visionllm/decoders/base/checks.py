@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from visionllm.types.tensors import ImageBatch
@@ -30,3 +31,17 @@ def check_target_count(targets: Sequence[Any], units: int) -> None:
     """
     if len(targets) != units:
         raise ValueError(f"expected {units} targets, one per unit, got {len(targets)}")
+
+
+def check_finite(what: str, *tensors: Tensor) -> None:
+    """Refuse numbers that are none: a score that is not a number would look like an object that is not there.
+
+    Args:
+        what: What the numbers are, for the message.
+        tensors: float[...]. Minus infinity is a number here: it masks logits.
+
+    Raises:
+        FloatingPointError: If one holds NaN or plus infinity.
+    """
+    if not all(bool((tensor < torch.inf).all()) for tensor in tensors):
+        raise FloatingPointError(f"expected {what} that are numbers, got NaN or infinity")

@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import ClassVar, Generic, Self, TypeVar
 
 import torch
@@ -23,6 +24,9 @@ class Decoder(nn.Module, ABC, Generic[TargetT]):
     routes: ClassVar[tuple[Route, ...]]
     waits: ClassVar[bool] = False
     """Whether the constructor takes `stored`, the shapes of weights in a file, so that parts wait for their use."""
+    reads: ClassVar[tuple[str, ...] | None] = None
+    """Names of the options that `decode` reads, so that requests which differ in others only are decoded together; None
+    means that it may read all."""
 
     @abstractmethod
     def loss(
@@ -44,6 +48,11 @@ class Decoder(nn.Module, ABC, Generic[TargetT]):
     @abstractmethod
     def decode(self, queries: Queries, images: ImageBatch, options: Options) -> Sequence[Result]:
         """Return one result per unit, in pixels of the original image; new pictures have pixels of their own."""
+
+    @classmethod
+    def relevant(cls, options: Options) -> Options:
+        """Return the options with what the decoder does not read at its default."""
+        return options if cls.reads is None else replace(Options(), **{n: getattr(options, n) for n in cls.reads})
 
     def freeze(self) -> None:
         """Switch learning off where the configuration says so; loading weights forgets it."""

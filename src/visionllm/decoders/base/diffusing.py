@@ -14,9 +14,9 @@ from transformers import CONFIG_MAPPING, AutoModel
 
 from visionllm.config.diffusion import DiffusionConfig
 from visionllm.config.strict import check_pretrained
-from visionllm.decoders.base.checks import check_target_count
+from visionllm.decoders.base.checks import check_finite, check_target_count
 from visionllm.decoders.base.contract import Decoder
-from visionllm.decoders.base.sampling import Guide, sample
+from visionllm.decoders.base.sampling import Guide, Sampling, look
 from visionllm.nn.diffusion import (
     NoiseSchedule,
     Stepper,
@@ -58,6 +58,23 @@ class DiffusionOutputs:
     aim: Tensor
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Painting:
+    """M pictures of one size on their way, for some of the units that `DiffusionDecoder.begin` was given.
+
+    Attributes:
+        sampling: Their latents.
+        owners: The unit of each picture.
+        seeds: The seed of each picture.
+        originals: (height, width) of the picture that a unit's are made from, or None, by unit.
+    """
+
+    sampling: Sampling
+    owners: tuple[int, ...]
+    seeds: tuple[int, ...]
+    originals: Mapping[int, tuple[int, int] | None]
+
+
 class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
     """A decoder whose U-Net reads mapped slots where it used to read a text encoder's states.
 
@@ -75,6 +92,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
     """
 
     waits: ClassVar[bool] = True
+    reads: ClassVar[tuple[str, ...] | None] = ("seed", "steps", "guidance", "image_guidance", "scheduler", "size_hw")
     schedule: NoiseSchedule
 
     def __init__(self, config: ConfigT, query_width: int, stored: Mapping[str, torch.Size] | None = None) -> None:
@@ -263,30 +281,64 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         """
         if not len(queries):
             return []
+        made: dict[int, GeneratedImages] = {}
+        for painting in self.begin(queries, images, options, states):
+            self._paint(painting.sampling)
+            made |= self.finish(painting)
+        return [made[unit] for unit in range(len(queries))]
+
+    @torch.no_grad()
+    def begin(
+        self, queries: Queries, images: ImageBatch, options: Options, states: Tensor | None = None
+    ) -> list[Painting]:
+        """Begin the pictures of each unit, those of one size together; the arguments are those of `decode`.
+
+        Raises:
+            ValueError: As `decode`.
+        """
         self.wake()
         if options.size_hw is not None:
             self.config.check_picture(options.size_hw)
         states = self.mapped(queries) if states is None else states
-        units = queries.mask.nonzero()[:, 0].tolist()
+        owners = queries.mask.nonzero()[:, 0].tolist()
         places = [place for count in queries.mask.sum(1).tolist() for place in range(count)]
         seeds = [options.seed + place for place in places]
         sizes = self._sizes(queries, images, options)
-        pictures: dict[int, Tensor] = {}
+        paintings = []
         for size in dict.fromkeys(sizes):
-            chosen = [i for i, unit in enumerate(units) if sizes[unit] == size]
+            chosen = [i for i, unit in enumerate(owners) if sizes[unit] == size]
             index = torch.tensor(chosen, device=self.device)
             context = self._context(queries, images, size)[index]
-            made = self.paint(states[index], context, options, size, [seeds[i] for i in chosen])
-            pictures |= zip(chosen, (made * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu(), strict=True)
-        results = []
-        for unit in range(len(queries)):
-            own = [i for i, owner in enumerate(units) if owner == unit]
-            results.append(
-                GeneratedImages(
-                    pictures=tuple(pictures[i].numpy() for i in own),
-                    seeds=tuple(seeds[i] for i in own),
-                    original_hw=self._original_hw(queries, images, unit),
+            own = [seeds[i] for i in chosen]
+            paintings.append(
+                Painting(
+                    sampling=self._sampling(states[index], context, options, size, own),
+                    owners=tuple(owners[i] for i in chosen),
+                    seeds=tuple(own),
+                    originals={
+                        unit: self._original_hw(queries, images, unit) for unit, own in enumerate(sizes) if own == size
+                    },
                 )
+            )
+        return paintings
+
+    @torch.no_grad()
+    def finish(self, painting: Painting) -> dict[int, GeneratedImages]:
+        """Return the pictures of each unit of a painting that has taken all its steps.
+
+        Raises:
+            FloatingPointError: If a picture holds what is no number.
+        """
+        pixels = self._seen(painting.sampling.latents)
+        check_finite("pictures", pixels)
+        found = (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        results = {}
+        for unit, original_hw in painting.originals.items():
+            own = [i for i, owner in enumerate(painting.owners) if owner == unit]
+            results[unit] = GeneratedImages(
+                pictures=tuple(found[i] for i in own),
+                seeds=tuple(painting.seeds[i] for i in own),
+                original_hw=original_hw,
             )
         return results
 
@@ -314,6 +366,20 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             float[M, 3, H, W] in [0, 1].
         """
         self.wake()
+        sampling = self._sampling(states, context, options, size_hw, seeds, noise)
+        self._paint(sampling)
+        return self._seen(sampling.latents)
+
+    def _sampling(
+        self,
+        states: Tensor,
+        context: Tensor,
+        options: Options,
+        size_hw: tuple[int, int],
+        seeds: Sequence[int],
+        noise: Tensor | None = None,
+    ) -> Sampling:
+        """Return M pictures before their first step; the arguments are those of `paint`."""
         config = self.config
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if noise is None:
@@ -322,7 +388,14 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         steps = config.steps if options.steps is None else options.steps
         stepper = Stepper(options.scheduler or config.scheduler, config.schedule, steps, self.device)
         guides = self._guides(states, context, options)
-        latents = sample(self.unet, stepper, noise.to(self.device, self.dtype), guides, generators)
+        return Sampling(stepper, noise.to(self.device, self.dtype), guides, generators)
+
+    def _paint(self, sampling: Sampling) -> None:
+        while sampling.taken < sampling.steps:
+            sampling.step(look(self.unet, [sampling])[0])
+
+    def _seen(self, latents: Tensor) -> Tensor:
+        """Return float[M, 3, H, W] in [0, 1], what latents look like."""
         pixels = decode(self.vae, latents.to(self.dtype) / latent_scale(self.vae))
         return (pixels.float() / 2 + 0.5).clamp(0, 1)
 

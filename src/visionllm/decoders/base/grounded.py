@@ -3,7 +3,7 @@
 import math
 from abc import ABC
 from collections.abc import Sequence
-from typing import Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,16 @@ class GroundedDecoder(Decoder[TargetT], ABC, Generic[TargetT, ConfigT]):
 
     Source: Grounding DINO, arXiv:2303.05499.
     """
+
+    reads: ClassVar[tuple[str, ...] | None] = (
+        "protocol",
+        "threshold",
+        "candidates",
+        "nms_iou",
+        "max_instances",
+        "max_per_class",
+        "masks",
+    )
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from visionllm.decoders.base.checks import check_finite
 from visionllm.decoders.base.postprocess import best_instances, inside_picture
 from visionllm.decoders.detection.outputs import DetectionOutputs
 from visionllm.ops.boxes import boxes_to_pixels
@@ -30,7 +31,11 @@ def detections(
         options: How many instances, with masks or not, and whether overlapping ones are merged.
         threshold: Lowest score of a returned instance.
         past_border: Boxes may reach past the border of the picture; see `Quirks.boxes_past_border`.
+
+    Raises:
+        FloatingPointError: If a logit or a box is not a number.
     """
+    check_finite("logits and boxes", outputs.logits, outputs.boxes)
     scores = outputs.logits.float().sigmoid()
     boxes = boxes_to_pixels(outputs.boxes.float(), images.sizes_hw)
     results = []

@@ -3,6 +3,7 @@
 import torch
 
 from visionllm.config.quirks import Quirks
+from visionllm.decoders.base.checks import check_finite
 from visionllm.decoders.base.postprocess import best_instances, inside_picture
 from visionllm.decoders.pose.outputs import PoseOutputs
 from visionllm.ops.boxes import boxes_to_pixels
@@ -24,11 +25,13 @@ def poses(
         quirks: Published faults to reproduce.
 
     Raises:
+        FloatingPointError: If a logit, a box or a keypoint is not a number.
         ValueError: If the last layer has no keypoints.
     """
     last = outputs.layers[-1]
     if last.keypoints is None:
         raise ValueError("expected keypoints of the last layer, got none")
+    check_finite("logits, boxes and keypoints", last.logits, last.boxes, last.keypoints)
     scores = last.logits.float().sigmoid()
     boxes = boxes_to_pixels(last.boxes.float(), images.sizes_hw)
     keypoints = last.keypoints.float() * images.sizes_hw.flip(-1)[:, None, None]
