@@ -1,0 +1,1 @@
+"""Continuous batching: jobs as data, what happens to them, and what can go wrong."""

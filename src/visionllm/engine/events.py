@@ -1,0 +1,76 @@
+"""What happens to a job, in the order in which it happens."""
+
+from dataclasses import dataclass, fields, is_dataclass
+
+import numpy as np
+
+from visionllm.engine.errors import EngineError
+from visionllm.types import Answer, Result
+
+
+@dataclass(frozen=True)
+class TextPiece:
+    """Text of the answer that no later word changes."""
+
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """What a sentence routed; it comes before any text of the sentence after it.
+
+    Attributes:
+        result: Boxes, poses, pictures or what another decoder returned, with its words.
+        span: (start, end) in the answer's text of the words that routed it, or None.
+    """
+
+    result: Result
+    span: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A picture came one step nearer."""
+
+    step: int
+    steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class Finished:
+    """The last event of a job that went well."""
+
+    result: Answer | Result
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """The last event of a job that did not."""
+
+    error: EngineError
+
+
+Event = TextPiece | Found | Progress | Finished | Failed
+_PLAIN = 64
+
+
+def size_of(event: Event) -> int:
+    """Return about how many bytes an event keeps; a mask counts one bit a pixel.
+
+    >>> size_of(TextPiece("star"))
+    68
+    """
+    if isinstance(event, TextPiece):
+        return _PLAIN + len(event.text.encode())
+    return _PLAIN + (_held(event.result) if isinstance(event, Found) else 0)
+
+
+def _held(result: Result) -> int:
+    if not is_dataclass(result):
+        return 0
+    total = 0
+    for value in (getattr(result, field.name) for field in fields(result)):
+        for array in value if isinstance(value, tuple) else (value,):
+            if isinstance(array, np.ndarray):
+                total += array.size // 8 if array.dtype == np.bool_ else array.nbytes
+    return total
