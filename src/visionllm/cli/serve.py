@@ -123,7 +123,7 @@ def _summary(card: "ModelCard", config: "ServerConfig", address: str, device: st
         "tasks": ", ".join(("chat", *card.tasks)),
         "who may ask": f"{who}, {keys}",
         "known as": ", ".join(sorted(config.hosts)),
-        "a request": f"{config.max_body_bytes / 1e6:g} MB, {config.max_images} pictures, {config.deadline_s:g} s at most",
+        "a request": f"{config.max_body_bytes / 1e6:g} MB, {config.max_images} pictures, {config.deadline_s:g} s",
     }
     for name, value in rows.items():
         table.add_row(name, value)

@@ -27,7 +27,8 @@ async def model(name: str, request: Request) -> dict[str, Any]:
     return service.card.to_dict()
 
 
-@router.api_route("/health", methods=["GET", "HEAD"])
+@router.head("/health", include_in_schema=False)
+@router.get("/health")
 async def health(request: Request) -> Response:
     """Tell whether the model works; the one path that needs no key."""
     service: Service = request.app.state.service
