@@ -22,6 +22,7 @@ def test_the_version_is_printed(visionllm):
         "segment",
         "refer",
         "caption",
+        "serve",
         "demo",
         "tasks",
         "world draw",

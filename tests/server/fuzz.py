@@ -89,8 +89,10 @@ class Maker:
         return self._draw.choice(choices)
 
     def _integer(self, schema: dict[str, Any], depth: int) -> Any:
-        low = schema.get("minimum", 0)
-        return self._draw.randint(low - (self._draw.random() < 0.05), min(schema.get("maximum", low + 50), low + 50))
+        low = int(schema.get("minimum", 0))
+        return self._draw.randint(
+            low - (self._draw.random() < 0.05), int(min(schema.get("maximum", low + 50), low + 50))
+        )
 
     def _number(self, schema: dict[str, Any], depth: int) -> Any:
         low, high = schema.get("minimum", 0), schema.get("maximum", 50)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from tests.server.fuzz import cases
-from tests.server.helpers import Live, chat, client_of, live, times, until
+from tests.server.helpers import SOAK, Live, chat, client_of, live, times, until
 from tests.server.stub import StubEngine
 from visionllm.server import ServerConfig
 
@@ -24,23 +24,27 @@ pytestmark = pytest.mark.faults
 CHAT = "/v1/chat/completions"
 
 
-async def _all_at_once(address: str, count: int) -> list[httpx.Response]:
-    limits = httpx.Limits(max_connections=count)
-    async with httpx.AsyncClient(base_url=address, limits=limits, timeout=60) as client:
-        return await asyncio.gather(*(client.post(CHAT, json=chat(f"count {10 + i % 3}")) for i in range(count)))
+async def _steadily(address: str, count: int, pause_s: float) -> list[httpx.Response]:
+    async with httpx.AsyncClient(base_url=address, limits=httpx.Limits(max_connections=count), timeout=60) as client:
+        tasks = []
+        for number in range(count):
+            tasks.append(asyncio.create_task(client.post(CHAT, json=chat(f"count {10 + number % 3}"))))
+            await asyncio.sleep(pause_s)
+        return await asyncio.gather(*tasks)
 
 
-def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(caplog):
+@pytest.mark.parametrize("pause_s", [0.0, 0.01], ids=["at-once", "steadily"])
+def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(pause_s, caplog):
     caplog.set_level(logging.INFO, "visionllm.server")
-    engine = StubEngine(max_queue=8, max_running=4, step_s=0.02)
-    count = 10 * (engine.max_queue + engine.max_running)
+    engine = StubEngine(max_queue=8, max_running=2, step_s=0.02)
+    count = 100  # ten times what has room; steadily, ten times what the engine does in the same time
     with live(engine) as running:
         start = psutil.Process().memory_info().rss
-        for _ in range(times(2, 50)):
-            responses = asyncio.run(_all_at_once(running.url, count))
+        for _ in range(times(1, 50)):
+            responses = asyncio.run(_steadily(running.url, count, pause_s))
             taken = [response for response in responses if response.status_code == 200]
             refused = [response for response in responses if response.status_code == 429]
-            assert len(taken) + len(refused) == count and len(taken) >= 12 and refused
+            assert len(taken) + len(refused) == count and len(taken) >= 10 and refused
             for response in taken:
                 words = response.json()["choices"][0]["message"]["content"].split()
                 assert words == [str(number) for number in range(len(words))] and 10 <= len(words) <= 12
@@ -49,7 +53,9 @@ def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(caplog):
                 assert response.json()["error"]["code"] == "rate_limit_exceeded"
         assert psutil.Process().memory_info().rss - start < 50e6
     seconds = sorted(float(found[1]) for found in re.finditer(r" 429 ([0-9.]+)s ", caplog.text))
-    assert len(seconds) > 100 and seconds[int(len(seconds) * 0.99)] <= 0.05, seconds[-5:]
+    # At once, the first of them are read before anybody knows that the queue is full; few refusals have no 99th in 100.
+    share = 0.5 if not pause_s else 0.99 if SOAK else 0.9
+    assert seconds[int(len(seconds) * share)] <= 0.05, seconds
 
 
 def asked(running: Live, question: str, outcomes: list, **more) -> threading.Thread:
@@ -70,7 +76,7 @@ def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
         engine = StubEngine(step_s=0.005)
         with live(engine, ServerConfig(port=0, drain_s=10)) as running:
             outcomes: list = []
-            threads = [asked(running, "count 20", outcomes, stream=bool(i % 2)) for i in range(6)]
+            threads = [asked(running, "count 150", outcomes, stream=bool(i % 2)) for i in range(6)]
             until(lambda engine=engine: len(engine.jobs) == 6)
             running.server.handle_exit(signal.SIGTERM, None)
             assert httpx.get(f"{running.url}/ready").status_code == 503
@@ -82,7 +88,7 @@ def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
             running.thread.join(5)
             assert not running.thread.is_alive() and time.monotonic() - begin < 12
             assert running.server.code == 0 and not running.aborted
-        said = " ".join(str(number) for number in range(20))
+        said = " ".join(str(number) for number in range(150))
         assert len(outcomes) == 6
         for response in outcomes:
             assert isinstance(response, httpx.Response) and response.status_code == 200
@@ -189,7 +195,11 @@ def test_s21_no_random_request_is_a_failure_of_the_server(stub):
             response = client.request(method, path, **options)
             assert response.status_code < 500, (method, path, options, response.text)
             seen[response.status_code] = seen.get(response.status_code, 0) + 1
-            if response.headers.get("content-type") == "application/json" and response.status_code >= 400:
+            if (
+                response.headers.get("content-type") == "application/json"
+                and response.status_code >= 400
+                and method != "HEAD"
+            ):
                 assert set(response.json()) == {"error"}
     assert {200, 400, 404, 405} <= set(seen), seen
 

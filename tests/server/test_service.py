@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from tests.server.helpers import CARD, until
+from visionllm.engine.errors import QueueFull
 from visionllm.server import ServerConfig
 from visionllm.server.errors import ApiError
 from visionllm.server.service import Service, Work
@@ -80,3 +81,15 @@ def test_an_engine_that_forgets_a_deadline_is_not_waited_for(stub, monkeypatch):
             await work.results()
 
     asyncio.run(run())
+
+
+def test_while_the_queue_is_full_requests_are_refused_unread(stub):
+    service = service_of(stub)
+    service.check_queue()
+    service.saw_full(QueueFull(9))
+    with pytest.raises(ApiError, match="try again in 9 s"):
+        service.check_queue()
+    service._full = (1, 9, service._full[2])
+    service.check_queue()
+    service._full = (0, 9, 0.0)
+    service.check_queue()

@@ -55,7 +55,6 @@ def serve(
     from visionllm.processing import PictureLimits
     from visionllm.server import ServerConfig, card_of, create_app, listen, read_keys
     from visionllm.server import serve as run
-    from visionllm.server.logs import log_to
 
     config = ServerConfig(
         host=host,
@@ -71,7 +70,7 @@ def serve(
         drain_s=drain,
     )
     taken = listen(config)
-    log_to(sys.stderr)
+    log_to_errors()
     predictor = load(model, device)
     card = card_of(predictor, name or Path(model or "tiny").resolve().name)
     engine = start_engine(predictor, max_queue=max_queue, max_running=max_running, deadline_s=deadline)
@@ -82,6 +81,13 @@ def serve(
     finally:
         engine.stop()
     raise typer.Exit(code)
+
+
+def log_to_errors() -> None:
+    """Let the server write its log to standard error."""
+    from visionllm.server.logs import log_to
+
+    log_to(sys.stderr)
 
 
 def start_engine(model: "VisionLLM", **limits: Any) -> Any:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from visionllm.server.budget import Lease
+from visionllm.server.budget import RETRY_AFTER_S, Lease
 from visionllm.server.config import digest_of
 from visionllm.server.errors import ApiError, busy
 from visionllm.server.service import Service
@@ -146,7 +146,9 @@ class Guard:
             message = "the server is stopping and takes no new requests"
             raise ApiError(503, message, code="draining", headers={"Connection": "close"})
         if service.open > service.config.max_requests:
-            raise busy(2)
+            raise busy(RETRY_AFTER_S)
+        if scope["method"] == "POST":
+            service.check_queue()
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise ApiError(415, "expected a body without Content-Encoding, got one with", code="unsupported_encoding")
         length = headers.get("content-length", "0")

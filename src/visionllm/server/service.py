@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -9,19 +10,21 @@ from typing import TypeVar
 from starlette.requests import Request as HttpRequest
 from starlette.types import Receive
 
-from visionllm.engine.errors import Cancelled, DeadlinePassed, EngineError
+from visionllm.engine.errors import Cancelled, DeadlinePassed, EngineError, QueueFull
 from visionllm.engine.jobs import Job
 from visionllm.server.backend import Backend, Ticket
 from visionllm.server.budget import Budget
 from visionllm.server.card import ModelCard
 from visionllm.server.config import ServerConfig
-from visionllm.server.errors import ApiError, from_engine
+from visionllm.server.errors import ApiError, busy, from_engine
 from visionllm.server.intake import Intake
 from visionllm.server.metrics import Metrics
 from visionllm.types import Answer, Result
 
 DECODERS = 2
 """Requests whose pictures are opened at once."""
+FULL_S = 1.0
+"""How long a refusal of the engine speaks for requests that come while its queue is no shorter."""
 GRACE_S = 5.0
 """How long after its deadline the engine may say that a job is late."""
 _T = TypeVar("_T")
@@ -44,12 +47,27 @@ class Service:
         self.salt = secrets.token_bytes(16)
         self.draining = False
         self.open = 0
+        self._full = (0, 1, 0.0)
 
     @property
     def ready(self) -> bool:
         """Whether new requests are taken."""
         status = self.engine.status()
         return status.alive and not status.draining and not self.draining
+
+    def saw_full(self, refusal: QueueFull) -> None:
+        """Remember that the engine takes nothing more."""
+        self._full = (self.engine.status().queued, refusal.retry_after_s, time.monotonic() + FULL_S)
+
+    def check_queue(self) -> None:
+        """Refuse what the engine would refuse, without the work of reading it.
+
+        Raises:
+            ApiError: With status 429.
+        """
+        length, retry_after_s, until = self._full
+        if time.monotonic() < until and self.engine.status().queued >= length:
+            raise busy(retry_after_s)
 
     def check_model(self, name: str) -> None:
         """Refuse another model than the one that is served.
@@ -91,6 +109,9 @@ class Work:
                 for job in build(intake):
                     ticket = self._service.engine.submit(job, tenant=self._tenant, deadline_s=config.deadline_s)
                     self.tickets.append(ticket)
+            except QueueFull as full:
+                self._service.saw_full(full)
+                raise from_engine(full) from full
             except (EngineError, ValueError) as error:
                 raise from_engine(error) from error
             finally:
