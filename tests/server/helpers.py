@@ -90,21 +90,21 @@ class Live:
 @contextlib.contextmanager
 def live(engine: Any | None = None, config: ServerConfig | None = None, card: ModelCard = CARD) -> Iterator[Live]:
     """Run a server in a thread, on a free port of this machine."""
-    engine = StubEngine() if engine is None else engine
+    behind: Any = StubEngine() if engine is None else engine
     config = config or ServerConfig(port=0)
     taken = listen(config)
     ready, aborted = threading.Event(), []
-    server = Server(create_app(engine, card, config), ready.set, aborted.append)
+    server = Server(create_app(behind, card, config), ready.set, aborted.append)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()
     assert ready.wait(10)
-    running = Live(taken.getsockname()[1], server, thread, engine, aborted)
+    running = Live(taken.getsockname()[1], server, thread, behind, aborted)
     try:
         yield running
     finally:
         server.should_exit = True
         thread.join(10)
-        engine.stop()
+        behind.stop()
         taken.close()
 
 

@@ -17,6 +17,7 @@ def test_without_a_key_only_this_machine_is_listened_to():
 
 
 def test_the_names_of_this_machine_and_the_allowed_ones_are_known():
+    assert ServerConfig(host="0.0.0.0", insecure=True).hosts == {"127.0.0.1", "localhost", "[::1]"}
     config = ServerConfig(host="::1", allowed_hosts=("Example.org",))
     assert config.hosts == {"127.0.0.1", "localhost", "[::1]", "example.org"}
 

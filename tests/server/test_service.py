@@ -3,8 +3,10 @@
 import asyncio
 
 import pytest
+from starlette.requests import Request
 
 from tests.server.helpers import CARD, until
+from tests.server.stub import StubTicket
 from visionllm.engine.errors import QueueFull
 from visionllm.server import ServerConfig
 from visionllm.server.errors import ApiError
@@ -12,16 +14,15 @@ from visionllm.server.service import Service, Work
 from visionllm.types import ask
 
 
-class Gone:
+class Gone(Request):
     """A request whose client leaves after a moment."""
 
     def __init__(self, after_s: float) -> None:
-        self.scope = {"type": "http", "state": {"tenant": "t"}}
-        self._after_s = after_s
+        async def receive():
+            await asyncio.sleep(after_s)
+            return {"type": "http.disconnect"}
 
-    async def receive(self):
-        await asyncio.sleep(self._after_s)
-        return {"type": "http.disconnect"}
+        super().__init__({"type": "http", "state": {"tenant": "t"}}, receive)
 
 
 def service_of(stub, **limits) -> Service:
@@ -64,7 +65,7 @@ def test_jobs_before_a_refused_one_are_given_up(stub):
         work = Work(service, Gone(100))
         with pytest.raises(ApiError, match="too many"):
             await work.start(lambda _: [ask("a"), ask("b")])
-        assert all(ticket.ended.is_set() for ticket in work.tickets)
+        assert all(isinstance(ticket, StubTicket) and ticket.ended.is_set() for ticket in work.tickets)
         assert service.pixels.free == service.pixels.whole
 
     asyncio.run(run())

@@ -85,7 +85,7 @@ def serve(
 
 def log_to_errors() -> None:
     """Let the server write its log to standard error."""
-    from visionllm.server.logs import log_to
+    from visionllm.server import log_to
 
     log_to(sys.stderr)
 

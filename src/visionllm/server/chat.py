@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -102,30 +102,41 @@ class _Writer:
         self._found = [0] * count
         self._answers: list[Answer] = []
 
-    async def chunks(self, first: tuple[int, Event], rest: AsyncIterator[tuple[int, Event]]) -> AsyncIterator[bytes]:
+    async def chunks(
+        self, first: tuple[int, Event], rest: AsyncGenerator[tuple[int, Event], None]
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the chunks of a stream; what a sentence routed comes before the text of the sentence after it."""
-        for number in range(len(self._found)):
-            yield self._chunk(number, {"role": "assistant", "content": ""})
-        pending: tuple[int, Event] | None = first
-        while pending is not None:
-            number, event = pending
-            if isinstance(event, Failed):
-                yield sse(from_engine(event.error).body)
-                return
-            try:
-                if isinstance(event, Found | Finished):  # masks take a while to write down
-                    yield await asyncio.to_thread(self._large, number, event)
-                elif isinstance(event, TextPiece):
-                    yield self._chunk(number, {"content": event.text})
-                elif isinstance(event, Progress):
-                    yield self._chunk(number, {"progress": {"step": event.step, "steps": event.steps}})
-            except ValueError:
-                yield sse(NOT_FINITE.body)
-                return
-            pending = await anext(rest, None)
-        if self._prompt is not None:
-            yield sse(self._frame | {"choices": [], "usage": usage(self._prompt, self._answers)})
-        yield DONE
+        try:
+            for number in range(len(self._found)):
+                yield self._chunk(number, {"role": "assistant", "content": ""})
+            pending: tuple[int, Event] | None = first
+            while pending is not None:
+                yield await self._written(*pending)
+                pending = await anext(rest, None)
+            if self._prompt is not None:
+                yield sse(self._frame | {"choices": [], "usage": usage(self._prompt, self._answers)})
+            yield DONE
+        except ApiError as error:
+            yield sse(error.body)
+        finally:
+            await rest.aclose()
+
+    async def _written(self, number: int, event: Event) -> bytes:
+        """Return an event as a chunk.
+
+        Raises:
+            ApiError: If it is a failure, or holds what is no number.
+        """
+        if isinstance(event, Failed):
+            raise from_engine(event.error)
+        if isinstance(event, TextPiece):
+            return self._chunk(number, {"content": event.text})
+        if isinstance(event, Progress):
+            return self._chunk(number, {"progress": {"step": event.step, "steps": event.steps}})
+        try:
+            return await asyncio.to_thread(self._large, number, event)  # masks take a while to write down
+        except ValueError:
+            raise NOT_FINITE from None
 
     def _large(self, number: int, event: Found | Finished) -> bytes:
         if isinstance(event, Found):

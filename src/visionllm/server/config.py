@@ -10,6 +10,7 @@ from pathlib import Path
 from visionllm.processing import PictureLimits
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
+EVERY_ADDRESS = ("0.0.0.0", "[::]")
 LEAST_KEY = 16
 """Fewest characters of a key."""
 
@@ -98,7 +99,8 @@ class ServerConfig:
     def hosts(self) -> frozenset[str]:
         """What the `Host` header may say, without a port."""
         own = f"[{self.host}]" if ":" in self.host else self.host
-        return frozenset(host.lower() for host in (*LOOPBACK, own, *self.allowed_hosts))
+        named = () if own in EVERY_ADDRESS else (own,)
+        return frozenset(host.lower() for host in (*LOOPBACK, *named, *self.allowed_hosts))
 
 
 def digest_of(key: str | bytes) -> bytes:

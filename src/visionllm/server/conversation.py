@@ -24,6 +24,7 @@ class Reader:
     def __init__(self, intake: Intake) -> None:
         self._intake = intake
         self._pictures: list[Image.Image] = []
+        self._seen = self._marks = 0
 
     def messages(self, given: Sequence[ChatMessage]) -> tuple[Message, ...]:
         """Return messages in the words of the model.
@@ -34,10 +35,10 @@ class Reader:
         self._pictures = [
             self._intake.picture(part.image_url.url, f"messages.{i}.content.{k}.image_url.url")
             for i, message in enumerate(given)
+            if isinstance(message.content, list)
             for k, part in enumerate(message.content)
             if isinstance(part, ImagePart)
         ]
-        self._seen = self._marks = 0
         return tuple(Message(message.role, self._parts(i, message)) for i, message in enumerate(given))
 
     def _parts(self, i: int, message: ChatMessage) -> tuple[Part, ...]:

@@ -19,7 +19,8 @@ from visionllm.server.service import Service
 
 LOG = logging.getLogger("visionllm.server")
 OPEN_PATH = "/health"
-WHILE_DRAINING = (OPEN_PATH, "/ready", "/metrics")
+ALWAYS = ("/ready", "/metrics")
+"""What a server that stops, or has too much to do, still answers."""
 DISCARD_S = 1.0
 """How long the body of a refused request is read on, so that its client gets to read the refusal."""
 _METHODS = "GET, POST, OPTIONS"
@@ -142,11 +143,12 @@ class Guard:
             ApiError: With status 400, 413, 415, 429 or 503.
         """
         service, most = self._service, self._service.config.max_body_bytes
-        if service.draining and scope["path"] not in WHILE_DRAINING:
-            message = "the server is stopping and takes no new requests"
-            raise ApiError(503, message, code="draining", headers={"Connection": "close"})
-        if service.open > service.config.max_requests:
-            raise busy(RETRY_AFTER_S)
+        if scope["path"] not in ALWAYS:
+            if service.draining:
+                message = "the server is stopping and takes no new requests"
+                raise ApiError(503, message, code="draining", headers={"Connection": "close"})
+            if service.open > service.config.max_requests:
+                raise busy(RETRY_AFTER_S)
         if scope["method"] == "POST":
             service.check_queue()
         if headers.get("content-encoding", "identity").lower() != "identity":

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any
 
 from starlette.responses import Response
@@ -33,7 +33,7 @@ def dumps(plain: Any) -> bytes:
     return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
 
 
-async def merged(tickets: Sequence[Ticket]) -> AsyncIterator[tuple[int, Event]]:
+async def merged(tickets: Sequence[Ticket]) -> AsyncGenerator[tuple[int, Event], None]:
     """Yield the events of several jobs with the number of the job, until all have ended; one waits at most."""
     waiting: asyncio.Queue[tuple[int, Event]] = asyncio.Queue(1)
 
@@ -57,14 +57,14 @@ class EventStream(Response):
     """A response of chunks. It ends when the client is gone, or takes too long to accept a chunk.
 
     Args:
-        chunks: What is sent.
+        chunks: What is sent; it is closed at the end, whatever the end is.
         send_s: Seconds a client may take to accept a chunk.
-        close: Called at the end, whatever the end is.
+        close: Called at the end.
     """
 
     media_type = "text/event-stream"
 
-    def __init__(self, chunks: AsyncIterator[bytes], send_s: float, close: Callable[[], None]) -> None:
+    def __init__(self, chunks: AsyncGenerator[bytes, None], send_s: float, close: Callable[[], None]) -> None:
         self.status_code, self.background, self.body = 200, None, b""
         self._chunks, self._send_s, self._close = chunks, send_s, close
         self.init_headers({"x-accel-buffering": "no"})
@@ -81,6 +81,7 @@ class EventStream(Response):
             writing.cancel()
             gone.cancel()
             await asyncio.wait({writing, gone})
+            await self._chunks.aclose()
         if not writing.cancelled():
             writing.result()
 
