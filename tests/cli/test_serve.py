@@ -49,7 +49,7 @@ def test_a_model_is_served_and_the_summary_says_how(served, visionllm, small):
     assert served["limits"] == {"max_queue": 3, "max_running": 16, "deadline_s": 5}
     assert f"model        {small.name} on " in ran.out
     assert "this machine only, no API key" in ran.out and "http://127.0.0.1:" in ran.out
-    assert not served["engine"].status().alive
+    assert not served["engine"].status.alive
 
 
 def test_with_a_key_everybody_may_be_served(served, visionllm, small, tmp_path):

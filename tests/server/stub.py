@@ -137,8 +137,9 @@ class StubEngine:
             for ticket, _, _ in (*self._waiting, *self._running):
                 ticket.push(Failed(EngineDied("stopped")))
 
+    @property
     def status(self) -> Any:
-        """Return how it is."""
+        """How it is."""
         with self._lock:
             return SimpleNamespace(
                 alive=self._alive,

@@ -108,7 +108,7 @@ def test_s02_a_second_signal_ends_everything_at_once():
         asked(running, "count 100000", outcomes)
         until(lambda: len(engine.jobs) == 1)
         running.server.handle_exit(signal.SIGTERM, None)
-        until(lambda: engine.status().draining)
+        until(lambda: engine.status.draining)
         begin = time.monotonic()
         running.server.handle_exit(signal.SIGTERM, None)
         until(lambda: running.aborted == [1])
@@ -211,8 +211,8 @@ def test_s23_a_reader_who_stops_reading_is_let_go_and_little_is_kept_for_him():
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         body = json.dumps(chat("count 1000000", stream=True)).encode()
         client.sendall(HEAD + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
-        until(lambda: engine.status().running == 1)
-        until(lambda: engine.status().running == 0, 20)
+        until(lambda: engine.status.running == 1)
+        until(lambda: engine.status.running == 0, 20)
         assert running.server.service.open == 0
     assert psutil.Process().memory_info().rss - start < 100e6
 
@@ -223,6 +223,6 @@ def test_s03_a_client_who_leaves_a_stream_frees_its_place():
         for _ in range(times(20, 1000)):
             with httpx.stream("POST", f"{running.url}{CHAT}", json=chat("count 100000", stream=True)) as response:
                 next(response.iter_lines())
-        until(lambda: engine.status().running == 0 and running.server.service.open == 0)
-        assert engine.status().free_blocks == engine.status().total_blocks
+        until(lambda: engine.status.running == 0 and running.server.service.open == 0)
+        assert engine.status.free_blocks == engine.status.total_blocks
         assert running.server.service.pixels.free == running.server.service.pixels.whole

@@ -6,7 +6,7 @@ from visionllm.server.metrics import Metrics
 
 def test_methods_that_nobody_knows_are_counted_together():
     engine = StubEngine()
-    metrics = Metrics(engine.status)
+    metrics = Metrics(lambda: engine.status)
     for method in ("PURGE", "X" * 1000):
         metrics.saw("none", method, 405, 0.1)
     engine.stop()

@@ -59,7 +59,7 @@ def test_what_does_not_finish_in_time_is_given_up():
             )
         )
         asked.start()
-        until(lambda: engine.status().running == 1)
+        until(lambda: engine.status.running == 1)
         running.server.handle_exit(signal.SIGTERM, None)
         running.thread.join(5)
         asked.join(5)

@@ -40,7 +40,7 @@ def test_a_client_that_leaves_ends_its_jobs(stub):
         assert ended.value.status_code == 499
 
     asyncio.run(run())
-    until(lambda: stub.status().running == 0)
+    until(lambda: stub.status.running == 0)
     assert stub.tenants == ["t", "t"]
 
 
@@ -54,7 +54,7 @@ def test_the_first_failure_is_everybodys_and_ends_the_others(stub):
             await work.results()
 
     asyncio.run(run())
-    until(lambda: stub.status().running == 0)
+    until(lambda: stub.status.running == 0)
 
 
 def test_jobs_before_a_refused_one_are_given_up(stub):

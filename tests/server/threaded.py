@@ -44,8 +44,9 @@ class ThreadedEngine:
         self._alive = False
         self._jobs.put(None)
 
+    @property
     def status(self) -> Any:
-        """Return how it is."""
+        """How it is."""
         return SimpleNamespace(
             alive=self._alive, draining=False, queued=0, running=0, free_blocks=1, total_blocks=1, counters={}
         )

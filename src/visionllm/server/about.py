@@ -32,7 +32,7 @@ async def model(name: str, request: Request) -> dict[str, Any]:
 async def health(request: Request) -> Response:
     """Tell whether the model works; the one path that needs no key."""
     service: Service = request.app.state.service
-    alive = service.engine.status().alive
+    alive = service.engine.status.alive
     return JSONResponse({"status": "ok" if alive else "dead"}, 200 if alive else 503)
 
 

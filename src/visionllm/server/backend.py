@@ -78,6 +78,7 @@ class Backend(Protocol):
         """Let everything fail at once."""
         ...
 
+    @property
     def status(self) -> Status:
-        """Return how the engine is."""
+        """How the engine is."""
         ...

@@ -109,7 +109,7 @@ class Server(uvicorn.Server):
             self._abort(1)
         elif self._signals and self._drain is None:
             self._drain = asyncio.create_task(self._finish())
-        elif not self._signals and not self.service.engine.status().alive:
+        elif not self._signals and not self.service.engine.status.alive:
             LOG.error("the engine died")
             self.service.draining = True
             self.code, self.should_exit = 1, True

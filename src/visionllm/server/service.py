@@ -41,7 +41,7 @@ class Service:
 
     def __init__(self, engine: Backend, card: ModelCard, config: ServerConfig) -> None:
         self.engine, self.card, self.config = engine, card, config
-        self.metrics = Metrics(engine.status)
+        self.metrics = Metrics(lambda: engine.status)
         self.bodies, self.pixels = Budget(config.max_held_bytes), Budget(config.max_held_pixels)
         self.intake = ThreadPoolExecutor(DECODERS, "visionllm-intake")
         self.salt = secrets.token_bytes(16)
@@ -52,12 +52,12 @@ class Service:
     @property
     def ready(self) -> bool:
         """Whether new requests are taken."""
-        status = self.engine.status()
+        status = self.engine.status
         return status.alive and not status.draining and not self.draining
 
     def saw_full(self, refusal: QueueFull) -> None:
         """Remember that the engine takes nothing more."""
-        self._full = (self.engine.status().queued, refusal.retry_after_s, time.monotonic() + FULL_S)
+        self._full = (self.engine.status.queued, refusal.retry_after_s, time.monotonic() + FULL_S)
 
     def check_queue(self) -> None:
         """Refuse what the engine would refuse, without the work of reading it.
@@ -66,7 +66,7 @@ class Service:
             ApiError: With status 429.
         """
         length, retry_after_s, until = self._full
-        if time.monotonic() < until and self.engine.status().queued >= length:
+        if time.monotonic() < until and self.engine.status.queued >= length:
             raise busy(retry_after_s)
 
     def check_model(self, name: str) -> None:
