@@ -22,6 +22,8 @@ from visionllm.server import ServerConfig
 
 pytestmark = pytest.mark.faults
 CHAT = "/v1/chat/completions"
+CLIENT = httpx.Client(timeout=20, limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all requests here: to make one takes longer than what it asks for."""
 
 
 async def _steadily(address: str, count: int, pause_s: float) -> list[httpx.Response]:
@@ -61,7 +63,7 @@ def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(pause_s, c
 def asked(running: Live, question: str, outcomes: list, **more) -> threading.Thread:
     def ask() -> None:
         try:
-            response = httpx.post(f"{running.url}{CHAT}", json=chat(question, **more), timeout=20)
+            response = CLIENT.post(f"{running.url}{CHAT}", json=chat(question, **more))
             outcomes.append(response)
         except httpx.HTTPError as error:
             outcomes.append(error)
@@ -76,11 +78,11 @@ def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
         engine = StubEngine(step_s=0.005)
         with live(engine, ServerConfig(port=0, drain_s=10)) as running:
             outcomes: list = []
-            threads = [asked(running, "count 150", outcomes, stream=bool(i % 2)) for i in range(6)]
+            threads = [asked(running, "count 80", outcomes, stream=bool(i % 2)) for i in range(6)]
             until(lambda engine=engine: len(engine.jobs) == 6)
             running.server.handle_exit(signal.SIGTERM, None)
-            assert httpx.get(f"{running.url}/ready").status_code == 503
-            late = httpx.post(f"{running.url}{CHAT}", json=chat("hi"))
+            assert CLIENT.get(f"{running.url}/ready").status_code == 503
+            late = CLIENT.post(f"{running.url}{CHAT}", json=chat("hi"))
             assert (late.status_code, late.json()["error"]["code"]) == (503, "draining")
             begin = time.monotonic()
             for thread in threads:
@@ -88,7 +90,7 @@ def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
             running.thread.join(5)
             assert not running.thread.is_alive() and time.monotonic() - begin < 12
             assert running.server.code == 0 and not running.aborted
-        said = " ".join(str(number) for number in range(150))
+        said = " ".join(str(number) for number in range(80))
         assert len(outcomes) == 6
         for response in outcomes:
             assert isinstance(response, httpx.Response) and response.status_code == 200
