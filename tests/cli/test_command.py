@@ -23,6 +23,7 @@ def test_the_version_is_printed(visionllm):
         "semantic",
         "refer",
         "caption",
+        "serve",
         "demo",
         "tasks",
         "world draw",

@@ -1,11 +1,12 @@
 """Detections to and from the `supervision` library."""
 
+import json
 import sys
 
 import numpy as np
 import pytest
 
-from visionllm.formats import from_supervision, to_supervision
+from visionllm.formats import from_supervision, from_supervision_plain, to_supervision, to_supervision_plain
 from visionllm.types import Detections
 
 supervision = pytest.importorskip("supervision")
@@ -62,3 +63,20 @@ def test_without_supervision_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(ImportError, match=r"pip install 'visionllm-v2\[supervision\]'"):
         to_supervision(found())
+
+
+@pytest.mark.parametrize("masks", [True, False])
+def test_plain_data_comes_back_as_it_went(masks):
+    plain = json.loads(json.dumps(to_supervision_plain(found(masks=masks))))
+    assert plain["xyxy"] == [[2, 1, 5, 3], [6, 4, 7, 5]] and plain["data"]["class_name"] == ["red star", "car"]
+    back = from_supervision_plain(plain)
+    assert [(i.label, i.score, i.box) for i in back.instances] == [(i.label, i.score, i.box) for i in found().instances]
+    assert (back.masks == found().masks).all() if masks else back.masks is None
+
+
+def test_plain_data_fits_the_library():
+    plain = to_supervision_plain(found(masks=False))
+    theirs = supervision.Detections(
+        xyxy=np.array(plain["xyxy"]), confidence=np.array(plain["confidence"]), class_id=np.array(plain["class_id"])
+    )
+    assert theirs.xyxy.tolist() == to_supervision(found()).xyxy.tolist()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionllm.processing.opening import PictureError, PictureLimits, open_picture
+from visionllm.processing.opening import PictureError, PictureLimits, open_picture, picture_size
 
 RED = (200, 30, 10)
 
@@ -282,3 +282,13 @@ def test_a_bomb_is_refused_without_memory(tmp_path: Path, peak_growth: Callable[
             open_picture(path)
 
     assert peak_growth(open_bomb) < 50 * 2**20
+
+
+def test_the_size_is_read_from_the_header_alone():
+    whole = encoded(plain(30, 20))
+    assert picture_size(whole) == (30, 20)
+    assert picture_size(whole[:-20]) == (30, 20), "nothing is decoded"
+    with pytest.raises(PictureError, match="expected at most 599 pixels"):
+        picture_size(whole, PictureLimits(max_pixels=599))
+    with pytest.raises(PictureError, match="expected a picture in one of the formats"):
+        picture_size(b"")

@@ -7,7 +7,22 @@ from typing import Annotated
 import typer
 
 from visionllm import __version__
-from visionllm.cli import ask, build, convert, demo, detect, doctor, find, make, pose, semantic, tasks, train, world
+from visionllm.cli import (
+    ask,
+    build,
+    convert,
+    demo,
+    detect,
+    doctor,
+    find,
+    make,
+    pose,
+    semantic,
+    serve,
+    tasks,
+    train,
+    world,
+)
 from visionllm.cli import eval as evaluate
 from visionllm.cli.loading import loads_a_model
 
@@ -51,6 +66,7 @@ app.command()(loads_a_model(make.generate))
 app.command()(loads_a_model(make.edit))
 app.command()(loads_a_model(ask.caption))
 app.command()(loads_a_model(demo.demo))
+app.command()(loads_a_model(serve.serve))
 app.command()(tasks.tasks)
 app.command()(doctor.doctor)
 app.command()(convert.convert)

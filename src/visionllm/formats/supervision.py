@@ -1,9 +1,12 @@
 """Detections to and from `supervision`, for its annotators, trackers, counters and dataset converters."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from visionllm.formats.coco import decode_mask, encode_mask
+from visionllm.formats.plain import detections_of, labels_of
 from visionllm.types import Detections
 
 if TYPE_CHECKING:
@@ -57,3 +60,37 @@ def from_supervision(found: "supervision.Detections", size_hw: tuple[int, int]) 
         class_names=tuple(names[class_id] for class_id in sorted(names)),
     )
     return ours.select(np.argsort(-ours.scores, kind="stable"))
+
+
+def to_supervision_plain(detections: Detections) -> dict[str, Any]:
+    """Return the fields of `supervision.Detections` as plain data; masks as COCO's compressed run lengths.
+
+    >>> to_supervision_plain(detections_of([[1, 2, 3, 4]], ["star"], (20, 40)))["data"]
+    {'class_name': ['star']}
+    """
+    masks = detections.masks
+    return {
+        "xyxy": detections.boxes.tolist(),
+        "mask": None if masks is None else [encode_mask(mask) for mask in masks],
+        "confidence": detections.scores.tolist(),
+        "class_id": detections.class_ids.tolist(),
+        "data": {"class_name": labels_of(detections)},
+        "metadata": {"size_hw": list(detections.size_hw)},
+    }
+
+
+def from_supervision_plain(plain: Mapping[str, Any]) -> Detections:
+    """Read back what `to_supervision_plain` wrote, best score first; classes are numbered anew.
+
+    Raises:
+        ValueError: If the lengths differ, or a mask is of another size.
+    """
+    height, width = plain["metadata"]["size_hw"]
+    masks = plain["mask"]
+    return detections_of(
+        plain["xyxy"],
+        plain["data"]["class_name"],
+        (height, width),
+        scores=plain["confidence"],
+        masks=None if masks is None else [decode_mask(mask, (height, width)) for mask in masks],
+    )

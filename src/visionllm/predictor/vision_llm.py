@@ -164,6 +164,11 @@ class VisionLLM:
         """Names of the task decoders that the network has, such as `"pose"`."""
         return tuple(name for name, _ in self.model.decoders.items())
 
+    @property
+    def drawings_only(self) -> bool:
+        """Whether it was trained on drawings, and says so when a picture looks like a photo."""
+        return self._core.drawings_only
+
     def ask(
         self,
         text: str,

@@ -85,6 +85,17 @@ def open_picture(
         return _upright_rgb(image)
 
 
+def picture_size(content: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> tuple[int, int]:
+    """Return (width, height) of an encoded picture as its header says it; nothing is decoded.
+
+    Raises:
+        PictureError: As `open_picture`, as far as the header tells.
+    """
+    with _opened(content, limits) as image:
+        _check_header(image, limits)
+        return image.size
+
+
 def _opened(source: str | PathLike[str] | bytes | BinaryIO, limits: PictureLimits) -> Image.Image:
     if isinstance(source, str | PathLike):
         if "\0" in str(source) or not Path(source).is_file():

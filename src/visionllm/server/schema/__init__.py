@@ -1,0 +1,1 @@
+"""What requests may hold, as closed schemas: an unknown field is refused."""

@@ -1,0 +1,1 @@
+"""Tests of the server, with engines that stand in for the real one."""

@@ -1,0 +1,230 @@
+"""Load, stopping, slow and random clients: S1, S2, S9, S21 and S23 of the list of faults."""
+
+import asyncio
+import json
+import logging
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import httpx
+import psutil
+import pytest
+
+from tests.server.fuzz import cases
+from tests.server.helpers import SOAK, Live, chat, client_of, live, times, until
+from tests.server.stub import StubEngine
+from visionllm.server import ServerConfig
+
+pytestmark = pytest.mark.faults
+CHAT = "/v1/chat/completions"
+CLIENT = httpx.Client(timeout=20, limits=httpx.Limits(max_keepalive_connections=0))
+"""One for all requests here: to make one takes longer than what it asks for."""
+
+
+async def _steadily(address: str, count: int, pause_s: float) -> list[httpx.Response]:
+    async with httpx.AsyncClient(base_url=address, limits=httpx.Limits(max_connections=count), timeout=60) as client:
+        tasks = []
+        for number in range(count):
+            tasks.append(asyncio.create_task(client.post(CHAT, json=chat(f"count {10 + number % 3}"))))
+            await asyncio.sleep(pause_s)
+        return await asyncio.gather(*tasks)
+
+
+@pytest.mark.parametrize("pause_s", [0.0, 0.01], ids=["at-once", "steadily"])
+def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(pause_s, caplog):
+    caplog.set_level(logging.INFO, "visionllm.server")
+    engine = StubEngine(max_queue=8, max_running=2, step_s=0.02)
+    count = 100  # ten times what has room; steadily, ten times what the engine does in the same time
+    with live(engine) as running:
+        start = psutil.Process().memory_info().rss
+        for _ in range(times(1, 50)):
+            responses = asyncio.run(_steadily(running.url, count, pause_s))
+            taken = [response for response in responses if response.status_code == 200]
+            refused = [response for response in responses if response.status_code == 429]
+            assert len(taken) + len(refused) == count and len(taken) >= 10 and refused
+            for response in taken:
+                words = response.json()["choices"][0]["message"]["content"].split()
+                assert words == [str(number) for number in range(len(words))] and 10 <= len(words) <= 12
+            for response in refused:
+                assert response.headers["retry-after"] in ("2", "7")
+                assert response.json()["error"]["code"] == "rate_limit_exceeded"
+        assert psutil.Process().memory_info().rss - start < 50e6
+    seconds = sorted(float(found[1]) for found in re.finditer(r" 429 ([0-9.]+)s ", caplog.text))
+    # At once, the first of them are read before anybody knows that the queue is full; few refusals have no 99th in 100.
+    share = 0.5 if not pause_s else 0.99 if SOAK else 0.9
+    assert seconds[int(len(seconds) * share)] <= 0.05, seconds
+
+
+def asked(running: Live, question: str, outcomes: list, **more) -> threading.Thread:
+    def ask() -> None:
+        try:
+            response = CLIENT.post(f"{running.url}{CHAT}", json=chat(question, **more))
+            outcomes.append(response)
+        except httpx.HTTPError as error:
+            outcomes.append(error)
+
+    thread = threading.Thread(target=ask, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
+    for _ in range(times(10, 100)):
+        engine = StubEngine(step_s=0.005)
+        with live(engine, ServerConfig(port=0, drain_s=10)) as running:
+            outcomes: list = []
+            threads = [asked(running, "count 80", outcomes, stream=bool(i % 2)) for i in range(6)]
+            until(lambda engine=engine: len(engine.jobs) == 6)
+            running.server.handle_exit(signal.SIGTERM, None)
+            assert CLIENT.get(f"{running.url}/ready").status_code == 503
+            late = CLIENT.post(f"{running.url}{CHAT}", json=chat("hi"))
+            assert (late.status_code, late.json()["error"]["code"]) == (503, "draining")
+            begin = time.monotonic()
+            for thread in threads:
+                thread.join(10)
+            running.thread.join(5)
+            assert not running.thread.is_alive() and time.monotonic() - begin < 12
+            assert running.server.code == 0 and not running.aborted
+        said = " ".join(str(number) for number in range(80))
+        assert len(outcomes) == 6
+        for response in outcomes:
+            assert isinstance(response, httpx.Response) and response.status_code == 200
+            if response.headers["content-type"].startswith("text/event-stream"):
+                chunks = [json.loads(line[6:]) for line in response.text.split("\n\n")[:-2]]
+                text = "".join(c["choices"][0]["delta"].get("content", "") for c in chunks)
+                assert response.text.endswith("data: [DONE]\n\n")
+            else:
+                text = response.json()["choices"][0]["message"]["content"]
+            assert text.strip() == said
+
+
+def test_s02_a_second_signal_ends_everything_at_once():
+    engine = StubEngine(step_s=0.005)
+    with live(engine) as running:
+        outcomes: list = []
+        asked(running, "count 100000", outcomes)
+        until(lambda: len(engine.jobs) == 1)
+        running.server.handle_exit(signal.SIGTERM, None)
+        until(lambda: engine.status.draining)
+        begin = time.monotonic()
+        running.server.handle_exit(signal.SIGTERM, None)
+        until(lambda: running.aborted == [1])
+        assert time.monotonic() - begin < 1
+
+
+def test_s02_a_real_process_exits_with_zero(repository):
+    command = [sys.executable, "-m", "tests.server.standalone"]
+    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    port = int(process.stdout.readline())
+    url = f"http://127.0.0.1:{port}"
+    outcomes: list = []
+
+    def ask() -> None:
+        outcomes.append(httpx.post(f"{url}{CHAT}", json=chat("count 100"), timeout=20))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    until(lambda: "visionllm_engine_running 1.0" in httpx.get(f"{url}/metrics").text)
+    begin = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    thread.join(20)
+    assert process.wait(20) == 0 and time.monotonic() - begin < 12
+    assert outcomes[0].json()["choices"][0]["message"]["content"].split()[-1] == "99"
+
+
+def connected(running: Live) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", running.port), timeout=20)
+
+
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+
+
+def test_s09_a_body_that_drips_is_cut_off():
+    with live(config=ServerConfig(port=0, body_idle_s=0.2, body_s=1.0)) as running:
+        with connected(running) as silent:
+            silent.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
+            begin = time.monotonic()
+            assert b"408" in silent.recv(1000).split(b"\r\n")[0]
+            assert time.monotonic() - begin < 3
+        with connected(running) as dripping:
+            dripping.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
+            begin, answer = time.monotonic(), b""
+            dripping.settimeout(0.05)
+            while not answer and time.monotonic() - begin < 8:
+                try:
+                    dripping.sendall(b" ")
+                    answer = dripping.recv(1000)
+                except TimeoutError:
+                    continue
+            assert b"408" in answer.split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("length", [b"-1", b"+5", b"1e3", b"99999999999999999999", b"5, 5", b"0x10", "٣".encode()])
+def test_s09_a_wrong_length_is_refused(length):
+    with live() as running, connected(running) as client:
+        client.sendall(HEAD + b"Content-Length: " + length + b"\r\n\r\nhello")
+        status = client.recv(2000).split(b"\r\n")[0]
+        assert status.split()[1] in (b"400", b"413")
+
+
+def test_s09_an_endless_body_is_cut_off_and_not_kept():
+    start = psutil.Process().memory_info().rss
+    with live(config=ServerConfig(port=0, max_body_bytes=2_000_000)) as running, connected(running) as client:
+        client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
+        piece = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
+        sent = 0
+        try:
+            while sent < 2_000_000_000:
+                client.sendall(piece)
+                sent += len(piece)
+        except OSError:
+            pass
+        assert sent < 2_000_000_000
+        assert psutil.Process().memory_info().rss - start < 60e6
+
+
+def test_s21_no_random_request_is_a_failure_of_the_server(stub):
+    with client_of(stub) as client:
+        described = client.get("/openapi.json").json()
+        seen: dict[int, int] = {}
+        for method, path, options in cases(described, times(1000, 10_000)):
+            response = client.request(method, path, **options)
+            assert response.status_code < 500, (method, path, options, response.text)
+            seen[response.status_code] = seen.get(response.status_code, 0) + 1
+            if (
+                response.headers.get("content-type") == "application/json"
+                and response.status_code >= 400
+                and method != "HEAD"
+            ):
+                assert set(response.json()) == {"error"}
+    assert {200, 400, 404, 405} <= set(seen), seen
+
+
+def test_s23_a_reader_who_stops_reading_is_let_go_and_little_is_kept_for_him():
+    engine = StubEngine(step_s=0.0)
+    start = psutil.Process().memory_info().rss
+    with live(engine, ServerConfig(port=0, send_s=0.5)) as running, connected(running) as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        body = json.dumps(chat("count 1000000", stream=True)).encode()
+        client.sendall(HEAD + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
+        until(lambda: engine.status.running == 1)
+        until(lambda: engine.status.running == 0, 20)
+        assert running.server.service.open == 0
+    assert psutil.Process().memory_info().rss - start < 100e6
+
+
+def test_s03_a_client_who_leaves_a_stream_frees_its_place():
+    engine = StubEngine(step_s=0.002)
+    with live(engine) as running:
+        for _ in range(times(20, 1000)):
+            with httpx.stream("POST", f"{running.url}{CHAT}", json=chat("count 100000", stream=True)) as response:
+                next(response.iter_lines())
+        until(lambda: engine.status.running == 0 and running.server.service.open == 0)
+        assert engine.status.free_blocks == engine.status.total_blocks
+        assert running.server.service.pixels.free == running.server.service.pixels.whole

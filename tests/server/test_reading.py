@@ -1,0 +1,47 @@
+"""Bodies as JSON, read strictly."""
+
+import pytest
+
+from tests.server.helpers import chat, error_of
+from visionllm.server.errors import ApiError
+from visionllm.server.reading import read_json
+
+
+def test_json_is_read():
+    assert read_json(b'{"a": [1, "\\u00e9[[[[{"], "b": null}', 2) == {"a": [1, "é[[[[{"], "b": None}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"", "expected JSON, got something else at character 0"),
+        (b"{", "expected JSON"),
+        (b'{"a": NaN}', "expected finite numbers, got NaN"),
+        (b'{"a": -Infinity}', "expected finite numbers, got -Infinity"),
+        (b'{"a": 1, "a": 2}', "expected each key once"),
+        (b'{"a": "\xff"}', "expected text in UTF-8"),
+        (b'{"a": "\\ud800"}', "expected text in UTF-8"),
+        ("{}".encode("utf-16"), "expected text in UTF-8"),
+        (b"[" * 33 + b"]" * 33, "at most 32 levels"),
+        (b"[" * 100_000, "at most 60000 of the sign"),
+        (b"[" + b"1," * 700_000 + b"1]", "at most 600000 of the sign"),
+        (b"[" + b"9" * 5000 + b"]", "expected JSON, got something that cannot be read"),
+    ],
+)
+def test_other_bodies_are_refused(body, message):
+    with pytest.raises(ApiError, match=message):
+        read_json(body, 32)
+
+
+def test_half_a_surrogate_pair_is_refused_and_a_whole_one_is_not():
+    assert read_json(b'"\\ud83d\\ude00"', 1) == "😀"
+
+
+def test_queries_that_nobody_knows_are_refused(client):
+    assert error_of(client.post("/v1/chat/completions?debug=1", json=chat("hi")), 400)["param"] == "debug"
+    assert error_of(client.post("/v1/perception?format=coco&format=yolo", json={}), 400)["code"] == "invalid_value"
+
+
+def test_a_body_of_another_type_is_refused(client):
+    response = client.post("/v1/chat/completions", content=b"{}", headers={"content-type": "text/plain"})
+    assert error_of(response, 400)["code"]

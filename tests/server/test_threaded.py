@@ -1,0 +1,83 @@
+"""A real model behind the server: answers are the model's own, and routes work with every decoder."""
+
+import base64
+from io import BytesIO
+
+import pytest
+from PIL import Image
+from starlette.testclient import TestClient
+
+from tests.server.helpers import client_of, url
+from tests.server.threaded import ThreadedEngine
+from tests.small import picture, small_predictor
+from visionllm.server import card_of
+from visionllm.types import Box, Options
+
+
+@pytest.fixture(scope="module")
+def model():
+    return small_predictor(full=True)
+
+
+@pytest.fixture(scope="module")
+def served(model):
+    engine = ThreadedEngine(model)
+    with client_of(engine, card=card_of(model, "stub")) as client:
+        yield client
+    engine.stop()
+
+
+def file_of(image: Image.Image) -> bytes:
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def test_an_answer_is_the_models_own(served: TestClient, model):
+    content = [
+        {"type": "image_url", "image_url": {"url": url(file_of(picture()))}},
+        {"type": "text", "text": "What is "},
+        {"type": "region", "box": [1, 2, 30, 20]},
+    ]
+    body = {"model": "stub", "messages": [{"role": "user", "content": content}], "max_tokens": 12}
+    said = served.post("/v1/chat/completions", json=body).json()
+    expected = model.ask("What is", picture(), regions=[Box(1, 2, 30, 20)], options=Options(max_new_tokens=12))
+    assert said["choices"][0]["message"]["content"] == expected.text
+    assert said["usage"]["completion_tokens"] == expected.tokens
+    assert said["usage"]["prompt_tokens"] > 4
+    streamed = served.post("/v1/chat/completions", json=body | {"stream": True})
+    assert streamed.text.endswith("data: [DONE]\n\n")
+
+
+def test_a_detection_is_the_models_own(served: TestClient, model):
+    body = {"model": "stub", "task": "segment", "image": url(file_of(picture())), "names": ["star", "red fish"]}
+    body |= {"options": {"threshold": 0, "max_instances": 3}}
+    found = served.post("/v1/perception", json=body).json()["result"]
+    expected = model.segment(picture(), ["star", "red fish"], options=Options(threshold=0, max_instances=3)).to_dict()
+    assert found == expected and len(found["instances"]) == 3
+
+
+@pytest.mark.parametrize("task", ["refer", "pose", "regions", "find", "semantic"])
+def test_every_task_reaches_its_decoder(task, served: TestClient):
+    image = url(file_of(picture()))
+    more = {
+        "refer": {"phrase": "star"},
+        "pose": {"names": ["star"], "keypoints": ["nose", "tail"]},
+        "regions": {"regions": [{"point": [5, 5]}]},
+        "find": {"examples": [{"image": image, "region": {"box": [1, 1, 20, 20]}}]},
+        "semantic": {"names": ["star", "boat"]},
+    }
+    response = served.post("/v1/perception", json={"model": "stub", "task": task, "image": image} | more[task])
+    assert response.status_code == 200, response.text
+
+
+def test_pictures_are_the_models_own(served: TestClient, model):
+    options = {"steps": 2}
+    body = {"model": "stub", "prompt": "a star", "seed": 3, "options": options}
+    made = served.post("/v1/images/generations", json=body).json()
+    expected = model.generate("a star", options=Options(seed=3, steps=2))
+    shown = Image.open(BytesIO(base64.b64decode(made["data"][0]["b64_json"])))
+    assert shown.tobytes() == expected.images[0].tobytes()
+    files = {"image": ("a.png", file_of(picture()))}
+    form = {"model": "stub", "prompt": "make it blue", "steps": "2"}
+    assert served.post("/v1/images/edits", data=form, files=files).status_code == 200
