@@ -13,7 +13,7 @@ from visionllm.types import Routed
 def test_every_stage_takes_over_from_stages_before_it():
     done: set[str] = set()
     for stage in STAGES:
-        assert {source.split(":")[0] for source in stage.start.values()} <= done
+        assert {name for source in stage.start.values() for name in source.split(":")[0].split("+")} <= done
         done.add(stage.name)
     names = [stage.name for stage in STAGES]
     first = ["tower", "expert", "projector", "chat", "joined", "together", "language", "decoders"]

@@ -66,6 +66,22 @@ def test_a_part_that_fits_nothing_is_refused(run):
         run.module(replace(run.recipe.stage("expert"), start={"nowhere": "tower:encoder"}))
 
 
+def test_a_part_can_be_the_mean_of_several_results(run):
+    names = ("wide-language", "more-language", "last-language")
+    last = run.recipe.stage("wide-decoders")
+    assert last.start["model"] == "+".join(names) + ":model"
+    results = [load_file(run.folder / name / "result" / "model.safetensors") for name in names]
+    key = next(k for k, v in results[0].items() if "language_model" in k and not torch.equal(v, results[2][k]))
+    mean = (results[0][key] + results[1][key] + results[2][key]) / 3
+    assert torch.allclose(run.module(last).state_dict()[key], mean, atol=1e-7)
+
+
+def test_results_of_different_networks_have_no_mean(run):
+    wrong = replace(run.recipe.stage("wide-decoders"), start={"model": "chat+last-language:model"})
+    with pytest.raises(ValueError, match="stage wide-decoders: expected chat\\+last-language to be of one network"):
+        run.module(wrong)
+
+
 def test_a_finished_stage_is_exported_in_half_precision_and_loads(run, tmp_path):
     run.export("joined", tmp_path / "model")
     stored = load_file(next((tmp_path / "model").glob("*.safetensors")))

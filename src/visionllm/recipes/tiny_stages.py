@@ -266,7 +266,10 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.*": 3e-4, "model.super_link.*": 3e-4,
         },
         ema=0.99, warmup=0.02, floor=0.05, clip=5.0,
-        start={"model": "last-language:model", "model.decoders.detection": "wide-expert:detector", **_SHAPES},
+        start={
+            "model": "wide-language+more-language+last-language:model",
+            "model.decoders.detection": "wide-expert:detector", **_SHAPES,
+        },
     ),
 )  # fmt: skip
 

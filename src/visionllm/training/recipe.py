@@ -225,20 +225,26 @@ class RecipeRun:
         return module
 
     def _part(self, stage: Stage, own: Mapping[str, Tensor], target: str, source: str) -> dict[str, Tensor]:
-        """Return the tensors `stage:prefix` of an earlier result under their names in this module."""
-        name, prefix = source.split(":")
-        path = self._result(name) / "model.safetensors"
-        if not path.is_file():
-            raise ValueError(f"stage {stage.name} needs the result of stage {name}; expected it in {path}, got none")
+        """Return the tensors `stage:prefix` of an earlier result, or their mean over several, by their names here."""
+        names, prefix = source.split(":")
+        first, *others = [self._tensors(stage, name) for name in names.split("+")]
+        if any(other.keys() != first.keys() for other in others):
+            raise ValueError(f"stage {stage.name}: expected {names} to be of one network, got different tensors")
         found = {
-            f"{target}{k.removeprefix(prefix)}": v
-            for k, v in load_file(path).items()
-            if k == prefix or k.startswith(prefix + ".")
+            f"{target}{key.removeprefix(prefix)}": torch.stack([tensor, *(o[key] for o in others)]).mean(dim=0)
+            for key, tensor in first.items()
+            if key == prefix or key.startswith(prefix + ".")
         }
         taken = {k: v for k, v in found.items() if k in own}
         if not taken:
             raise ValueError(f"stage {stage.name}: nothing of {source} fits {target}")
         return taken
+
+    def _tensors(self, stage: Stage, name: str) -> dict[str, Tensor]:
+        path = self._result(name) / "model.safetensors"
+        if not path.is_file():
+            raise ValueError(f"stage {stage.name} needs the result of stage {name}; expected it in {path}, got none")
+        return load_file(path)
 
     def _build(self, stage: Stage) -> nn.Module:
         return build_module(stage, self.recipe.model(self.processor()))

@@ -43,7 +43,8 @@ class Stage:
         clip: Largest gradient norm.
         floor: Learning rate at the end of the cosine, as a share of the peak.
         seed: Seed of pictures, questions and noise.
-        start: Parts taken over from earlier stages: name of the part here, then `stage:name` there.
+        start: Parts taken over from earlier stages: name of the part here, then `stage:name` there; the mean of several
+            stages is `stage+stage:name`, as stages of one network on one way give it (model soups, arXiv:2203.05482).
 
     Raises:
         ValueError: If a value is out of its range.
