@@ -231,7 +231,7 @@ class RecipeRun:
         if any(other.keys() != first.keys() for other in others):
             raise ValueError(f"stage {stage.name}: expected {names} to be of one network, got different tensors")
         found = {
-            f"{target}{key.removeprefix(prefix)}": torch.stack([tensor, *(o[key] for o in others)]).mean(dim=0)
+            f"{target}{key.removeprefix(prefix)}": _mean([tensor, *(other[key] for other in others)])
             for key, tensor in first.items()
             if key == prefix or key.startswith(prefix + ".")
         }
@@ -268,3 +268,9 @@ class RecipeRun:
             photos=self.photos,
             judge=self.judge,
         )
+
+
+def _mean(tensors: Sequence[Tensor]) -> Tensor:
+    """Return the mean of tensors; what only counts, such as steps of a norm, is taken from the first."""
+    first = tensors[0]
+    return torch.stack(list(tensors)).mean(dim=0) if len(tensors) > 1 and first.is_floating_point() else first
