@@ -23,7 +23,7 @@ TASKS = {
     "semantic": "A class for every pixel",
 }
 """What the page offers, and its words for it."""
-MOST_SAMPLES = 8
+MOST_SAMPLES = 5
 MOST_NAMES = 64
 
 

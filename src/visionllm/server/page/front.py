@@ -14,7 +14,7 @@ from visionllm.server.login import PAGE
 OPEN = re.compile(
     r"/(|config/?|theme\.css|favicon\.ico|assets/[\w./-]+|static/[\w./-]+"
     r"|gradio_api/(startup-events|info/?|theme\.css|upload|upload_progress|queue/(join|data)|cancel|reset/?|app_id/?"
-    r"|component_server/?|heartbeat/\w{1,64}))"
+    r"|heartbeat/\w{1,64}))"
 )
 """Everything else – files of the server, proxies, streams, other ways to call functions – is not there."""
 POLICY = "; ".join(

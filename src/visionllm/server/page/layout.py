@@ -167,9 +167,13 @@ class Page:
             async for view in pictures.from_file(place, path, self._uploads):
                 yield view
 
+        async def drew(place: Place, paths: Any) -> AsyncGenerator[View, None]:
+            async for view in pictures.from_drawing(place, paths, self._uploads):
+                yield view
+
         self._on(self._upload.upload, opened, [self._upload])
         self._on(self._example.click, self._next_example, [])
-        self._on(self._drawn.click, pictures.from_drawing, [self._drawing])
+        self._on(self._drawn.click, drew, [self._drawing])
         self._on(self._use.click, pictures.from_made, [])
         asked = [self._marks, self._question]
         running = [

@@ -1,7 +1,7 @@
 """Pictures onto the table: from a file, from a drawing, from the model, or an example."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -13,6 +13,8 @@ from visionllm.server.page.stage import stage
 from visionllm.server.page.words import Told, note
 from visionllm.server.page.working import Place, View, Views
 
+EMPTY = "The drawing is empty. Draw something first."
+
 
 async def from_file(place: Place, path: str | None, uploads: Path) -> Views:
     """Open a file that the browser sent; it is deleted, whatever becomes of it.
@@ -23,30 +25,42 @@ async def from_file(place: Place, path: str | None, uploads: Path) -> Views:
     """
     if not path:
         raise Told("Choose a picture first.")
-    file = Path(path).resolve()
-    if not file.is_relative_to(uploads) or not file.is_file():
-        raise Told("This file did not arrive. Send it again.")
-    try:
-        content = await asyncio.to_thread(file.read_bytes)
-    finally:
-        file.unlink(missing_ok=True)
+    content = await asyncio.to_thread(_taken, [path], uploads)
     yield await _laid(place, lambda: _opened(place, content), "This picture is on the table now.")
 
 
-async def from_drawing(place: Place, content: bytes | None) -> Views:
+async def from_drawing(place: Place, paths: Sequence[str], uploads: Path) -> Views:
     """Take a drawing.
 
     Args:
         place: Where.
-        content: The file of the drawing, or None for an empty one.
+        paths: Its files, the finished drawing first; all are deleted.
+        uploads: Where files arrive.
 
     Raises:
         Told: If nothing is drawn.
         ApiError: If it is no picture, or too large.
     """
-    if content is None:
-        raise Told("The drawing is empty. Draw something first.")
+    if not paths:
+        raise Told(EMPTY)
+    content = await asyncio.to_thread(_taken, paths, uploads)
     yield await _laid(place, lambda: _drawn(_opened(place, content)), "Your drawing is on the table now.")
+
+
+def _taken(paths: Sequence[str], uploads: Path) -> bytes:
+    """Return the content of the first file, and delete all.
+
+    Raises:
+        Told: If one of them did not arrive here.
+    """
+    files = [Path(path).resolve() for path in paths]
+    if not all(file.is_relative_to(uploads) and file.is_file() for file in files):
+        raise Told("This file did not arrive. Send it again.")
+    try:
+        return files[0].read_bytes()
+    finally:
+        for file in files:
+            file.unlink(missing_ok=True)
 
 
 async def from_made(place: Place) -> Views:
@@ -98,5 +112,5 @@ def _drawn(picture: Image.Image) -> Image.Image:
         Told: If it is one.
     """
     if all(low == high for low, high in picture.getextrema()):  # pyright: ignore[reportGeneralTypeIssues]
-        raise Told("The drawing is empty. Draw something first.")
+        raise Told(EMPTY)
     return picture
