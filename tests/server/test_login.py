@@ -32,6 +32,7 @@ def test_other_cookies_open_nothing(cookies):
 def test_a_browser_is_asked_for_a_key_and_gets_a_cookie_that_scripts_cannot_read(locked):
     response = locked.get("/page/", follow_redirects=False)
     assert (response.status_code, response.headers["location"]) == (303, "/page/login")
+    assert locked.get("/", follow_redirects=False).headers["location"] == "/page/"
     assert "API key" in locked.get("/page/login").text
     response = locked.post("/page/login", data={"key": f" {KEY} "}, follow_redirects=False)
     cookie = response.headers["set-cookie"].lower()

@@ -50,6 +50,8 @@ def serve(
 
     visionllm serve my-model --host 0.0.0.0 --api-key-file keys.txt --allow-host example.org
 
+    Open http://127.0.0.1:8000 in a browser for a page to draw and ask on; --no-page serves the API alone.
+
     Without a key only this machine is listened to. SIGTERM lets running requests finish; a second one ends at once.
     """
     _needs_the_extra()
@@ -70,7 +72,7 @@ def serve(
         deadline_s=deadline,
         drain_s=drain,
     )
-    paged = page and _has_gradio()
+    paged = page and _has_page()
     taken = listen(config)
     log_to_errors()
     predictor = load(model, device)
@@ -115,11 +117,16 @@ def _needs_the_extra() -> None:
         raise ImportError(f"visionllm serve needs {', '.join(missing)}: pip install 'visionllm-v2[serve]'")
 
 
-def _has_gradio() -> bool:
-    """Tell whether there can be a page; say how to get what is missing."""
+def find_page() -> bool:
+    """Tell whether what the page needs is installed."""
     from importlib.util import find_spec
 
-    found = find_spec("gradio") is not None
+    return find_spec("gradio") is not None
+
+
+def _has_page() -> bool:
+    """Tell whether there can be a page; if not, say how to get what is missing."""
+    found = find_page()
     if not found:
         told = "notice: the page needs gradio: pip install 'visionllm-v2[page]'; only the API is served"
         console(errors=True).print(told, style="yellow", markup=False, soft_wrap=True)

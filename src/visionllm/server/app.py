@@ -12,9 +12,7 @@ from visionllm.server.guard import Guard
 from visionllm.server.service import Service
 
 
-def create_app(
-    engine: Backend, card: ModelCard, config: ServerConfig | None = None, *, page: bool = False
-) -> FastAPI:
+def create_app(engine: Backend, card: ModelCard, config: ServerConfig | None = None, *, page: bool = False) -> FastAPI:
     """Build the app of one model; what is mounted on it later stands behind the same guard.
 
     Args:

@@ -125,6 +125,8 @@ class Guard:
         service, found = self._service, b""
         if not service.config.keys or scope["path"] == LOGIN:
             return ""
+        if service.paged and scope["path"] == "/" and scope["method"] == "GET":
+            raise ApiError(303, "the page is elsewhere", code="login", headers={"Location": f"{PAGE}/"})
         if service.paged and is_page(scope["path"]):
             found = key_behind(headers.getlist("cookie"), service.salt, service.config.keys)
             if found:

@@ -50,9 +50,9 @@ def place(stub: StubEngine) -> Place:
     return Place(Service(stub, FULL, ServerConfig()), session, "somebody")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Return a browser."""
+    """Return a browser; while it is there, its driver's event loop runs in this thread."""
     pytest.importorskip("gradio")
     api = pytest.importorskip("playwright.sync_api")
     if not CHROMIUM.exists():
@@ -63,7 +63,7 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served() -> Iterator[Live]:
     """Run one server with a page for all tests that do not stop it."""
     pytest.importorskip("gradio")

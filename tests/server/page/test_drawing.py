@@ -6,8 +6,8 @@ import pytest
 
 pytest.importorskip("gradio")
 
-from gradio.data_classes import FileData
 from gradio.components.image_editor import EditorData
+from gradio.data_classes import FileData
 
 from visionllm.server.page import drawing
 from visionllm.server.page.drawing import drawing_board, files_of

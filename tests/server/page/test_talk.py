@@ -38,6 +38,7 @@ def test_marks_go_with_the_question(place):
 
 
 def test_what_was_found_is_a_region_of_the_next_question(place):
+    place.session.lay(house().resize((60, 40)))
     views_of(ask(place, "find it", "[]"))
     found = place.session.found[0].region
     views_of(ask(place, "echo this?", '[{"kind": "pick", "id": 0}]'))
@@ -49,6 +50,17 @@ def test_without_a_picture_words_alone_are_asked(place):
     place.session.picture = None
     message, turn = message_of(place.session, "hello", ())
     assert message.parts == ("hello",) and turn.thumb == ""
+
+
+def test_what_was_found_in_another_picture_is_not_drawn_over_the_one_on_the_table(place):
+    async def run():
+        async for _ in ask(place, "find it", "[]"):
+            if place.session.picture is first:
+                place.session.lay(house())
+
+    first = place.session.picture
+    asyncio.run(run())
+    assert place.session.found == () and place.session.turns[0].answer == "Here is the star. It is red."
 
 
 @pytest.mark.faults

@@ -40,7 +40,9 @@ def test_a_failure_is_raised(place):
 
 
 def test_a_full_queue_is_remembered(place):
-    full = replace(place, service=type(place.service)(StubEngine(max_queue=0), place.service.card, place.service.config))
+    full = replace(
+        place, service=type(place.service)(StubEngine(max_queue=0), place.service.card, place.service.config)
+    )
     with pytest.raises(QueueFull):
         first_of(full.events(ask("echo x")))
     full.service.engine.stop()

@@ -1,4 +1,4 @@
-"""What stands between a browser and gradio: only the few routes that the page needs, no files, nothing from elsewhere."""
+"""Between a browser and gradio: only the few routes that the page needs, no files, nothing from other servers."""
 
 import re
 import time
@@ -36,7 +36,9 @@ MOST_UPLOADED = 200_000_000
 """Most bytes of files that arrived and were not opened yet."""
 OLD_S = 300.0
 """After so many seconds such a file is deleted."""
-_ELSEWHERE = re.compile(rb"<(?:meta|link|script)\b[^>]*?(?:content|href|src)=\"(?:https?:)?//[^\"]*\"[^>]*?>(?:</script>)?")
+_ELSEWHERE = re.compile(
+    rb"<(?:meta|link|script)\b[^>]*?(?:content|href|src)=\"(?:https?:)?//[^\"]*\"[^>]*?>(?:</script>)?"
+)
 
 
 class Front:

@@ -76,7 +76,11 @@ class Page:
         """Return the page."""
         card = self._service.card
         with gr.Blocks(title=f"visionllm – {card.name}", analytics_enabled=False, fill_width=True) as page:
-            gr.HTML(f"<h1>visionllm</h1>{boards.about(card, self._service.config.max_body_bytes)}", elem_id="vl-head", padding=False)
+            gr.HTML(
+                f"<h1>visionllm</h1>{boards.about(card, self._service.config.max_body_bytes)}",
+                elem_id="vl-head",
+                padding=False,
+            )
             note_board = gr.HTML(note("Open a picture, or draw one."), elem_id="vl-told", padding=False)
             self._marks = gr.Textbox(visible="hidden", elem_id="vl-said")
             with gr.Row(elem_id="vl-main"):
@@ -132,8 +136,12 @@ class Page:
         tasks = self._service.card.tasks
         choices = [(words, task) for task, words in finding.TASKS.items() if task in tasks]
         self._task = gr.Radio(choices, value=choices[0][1] if choices else None, label="What", elem_id="vl-task")
-        self._names = gr.Textbox(label="Names between commas, or a phrase", elem_id="vl-names", placeholder="fish, boat")
-        self._keypoints = gr.Textbox(label="Keypoints between commas; none takes the usual ones", elem_id="vl-keypoints")
+        self._names = gr.Textbox(
+            label="Names between commas, or a phrase", elem_id="vl-names", placeholder="fish, boat"
+        )
+        self._keypoints = gr.Textbox(
+            label="Keypoints between commas; none takes the usual ones", elem_id="vl-keypoints"
+        )
         self._find_button = gr.Button("Find", variant="primary", elem_id="vl-find", interactive=bool(choices))
         with gr.Accordion("Find more like this", open=False, elem_id="vl-samples"):
             sheet_board = gr.HTML(boards.sheet(Session()), padding=False)
@@ -147,7 +155,9 @@ class Page:
     def _make(self) -> gr.HTML:
         tasks = self._service.card.tasks
         self._words = gr.Textbox(
-            label="What it should show, or what should change", elem_id="vl-words", placeholder="a red star above a boat"
+            label="What it should show, or what should change",
+            elem_id="vl-words",
+            placeholder="a red star above a boat",
         )
         with gr.Row():
             self._seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="vl-seed")
@@ -176,9 +186,7 @@ class Page:
         self._on(self._drawn.click, drew, [self._drawing])
         self._on(self._use.click, pictures.from_made, [])
         asked = [self._marks, self._question]
-        running = [
-            self._on(begin, _ask, asked, js=_MARKS) for begin in (self._ask.click, self._question.submit)
-        ]
+        running = [self._on(begin, _ask, asked, js=_MARKS) for begin in (self._ask.click, self._question.submit)]
         found = [self._marks, self._task, self._names, self._keypoints]
         running.append(self._on(self._find_button.click, _find, found, js=_MARKS))
         self._on(self._add.click, _add, [self._marks, self._label], js=_MARKS)

@@ -1,7 +1,7 @@
 // The page's own part in the browser: marks on the picture, picks, hover, the slider, saving, and whether the server is there.
 (() => {
   const NS = "http://www.w3.org/2000/svg";
-  const state = { marks: [], tool: "look", lowest: 0.3, picture: "", drawing: null, cursor: null, corner: null };
+  const state = { marks: [], tool: "look", lowest: 0.3, picture: "", shown: "", drawing: null, cursor: null, corner: null };
   const find = (query, from = document) => from.querySelector(query);
   const all = (query, from = document) => [...from.querySelectorAll(query)];
   const stage = () => find("#vl-stage[data-picture]");
@@ -38,8 +38,10 @@
       state.picture = table.dataset.picture;
       Object.assign(state, { marks: [], drawing: null, cursor: null, corner: null });
     }
-    const things = all(".vl-thing", table).length;
-    state.marks = state.marks.filter((mark) => mark.kind !== "pick" || mark.id < things);
+    if (table.dataset.shown !== state.shown) {
+      state.shown = table.dataset.shown;
+      state.marks = state.marks.filter((mark) => mark.kind !== "pick");
+    }
     const layer = find(".vl-marks", table);
     layer.replaceChildren(...[...state.marks, ...(state.drawing ? [state.drawing] : [])].flatMap(drawn));
     if (state.cursor) layer.append(shape("circle", { cx: state.cursor[0], cy: state.cursor[1], class: "vl-cursor" }));
@@ -227,11 +229,14 @@
     }
     return steer(event);
   });
+  // A new picture may come in new elements, or in old ones with new attributes; marks are drawn anew in both.
+  const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-picture", "data-shown"] };
   let last = null;
-  new MutationObserver(() => {
-    if (stage() === last) return;
-    last = stage();
+  new MutationObserver((changes) => {
+    const table = stage();
+    if (table === last && changes.every((change) => change.type !== "attributes")) return;
+    last = table;
     refresh();
-  }).observe(document.documentElement, { childList: true, subtree: true });
+  }).observe(document.documentElement, watched);
   setTimeout(look, 3000);
 })();

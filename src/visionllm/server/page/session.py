@@ -60,6 +60,7 @@ class Session:
         url: The picture for the browser.
         results: What was found in it last.
         found: The same, one value a thing, as it is numbered.
+        shown: How often that has changed.
         messages: The conversation as the model has it.
         turns: The conversation as the page shows it.
         samples: The sheet of examples.
@@ -72,6 +73,7 @@ class Session:
     url: str = ""
     results: tuple[Result, ...] = ()
     found: tuple[Instance | Pose, ...] = ()
+    shown: int = 0
     messages: tuple[Message, ...] = ()
     turns: list[Turn] = field(default_factory=list)
     samples: list[Example] = field(default_factory=list)
@@ -81,11 +83,12 @@ class Session:
     def lay(self, picture: Image.Image) -> None:
         """Put another picture on the table."""
         self.picture, self.token, self.url = picture, secrets.token_hex(8), data_url(picture, PREVIEW)
-        self.results, self.found = (), ()
+        self.show(())
 
     def show(self, results: tuple[Result, ...]) -> None:
         """Take what was found in the picture."""
         self.results, self.found = results, things_of(results)
+        self.shown += 1
 
     @property
     def size_hw(self) -> tuple[int, int]:

@@ -37,7 +37,8 @@ def stage(session: Session) -> str:
     shapes = "".join(group.format(bones=bones.get(index, "")) for index, group in reversed(list(enumerate(groups))))
     unit = max(width, height) / 100
     return (
-        f'<div id="vl-stage" data-picture="{session.token}" data-width="{width}" data-height="{height}">'
+        f'<div id="vl-stage" data-picture="{session.token}" data-shown="{session.shown}" '
+        f'data-width="{width}" data-height="{height}">'
         f"{_toolbar()}"
         f'<svg class="vl-picture" viewBox="0 0 {width} {height}" style="--unit:{unit:.3f}px" tabindex="0" '
         f'role="application" aria-label="The picture, {width} by {height} pixels. With a tool, arrow keys move a '

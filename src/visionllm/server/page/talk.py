@@ -35,7 +35,7 @@ async def ask(place: Place, words: str, marks: str) -> Views:
     turn, told = message_of(session, words, regions)
     request = Request((*session.messages, turn), Options(threshold=LOWEST))
     _check_room(place, request)
-    before, found = list(session.turns), 0
+    before, picture = list(session.turns), session.picture
     session.turns = [*before, told]
     session.show(())
     yield View(chat=conversation(session), stage=stage(session), note=note("The model reads …"), question="")
@@ -48,13 +48,12 @@ async def ask(place: Place, words: str, marks: str) -> Views:
             elif isinstance(event, Progress):
                 yield View(note=note(step_of(event)))
             elif isinstance(event, Found):
-                found += 1
-                yield await _seen(session, event)
+                yield await _seen(session, event, same=session.picture is picture)
             elif isinstance(event, Finished):
                 answer: Answer = one_of(event.result, Answer)
                 session.turns = [*before, replace(told, answer=answer.text, routed=answer)]
                 session.messages = (*request.messages, answer.message)
-                yield await asyncio.to_thread(_ended, session, answer)
+                yield await asyncio.to_thread(_ended, session, answer, session.picture is picture)
     finally:
         if session.messages[: len(request.messages)] != request.messages:
             session.turns = before  # an unfinished answer becomes no turn
@@ -86,18 +85,19 @@ def _check_room(place: Place, request: Request) -> None:
         raise Told(f"A conversation has at most {most}. Start anew.")
 
 
-async def _seen(session: Session, event: Found) -> View:
-    """Show what an answer found so far."""
+async def _seen(session: Session, event: Found, *, same: bool) -> View:
+    """Show what an answer found so far, where the picture is still the same."""
     if isinstance(event.result, GeneratedImages):
         session.made = event.result.images[-1] if len(event.result) else session.made
         return View(made=await asyncio.to_thread(made, session))
-    session.show((*session.results, event.result))
+    if same:
+        session.show((*session.results, event.result))
     return View(stage=await asyncio.to_thread(stage, session))
 
 
-def _ended(session: Session, answer: Answer) -> View:
-    results = tuple(result for result in results_of(answer) if not isinstance(result, GeneratedImages))
-    session.show(results)
+def _ended(session: Session, answer: Answer, same: bool) -> View:
+    if same:
+        session.show(tuple(result for result in results_of(answer) if not isinstance(result, GeneratedImages)))
     for pictures in answer.pictures:
         session.made = pictures.images[-1] if len(pictures) else session.made
     ended = "Done." if answer.finish_reason == "stop" else "The answer was cut off: it became too long."

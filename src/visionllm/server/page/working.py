@@ -80,9 +80,7 @@ class Place:
         """
         deadline_s = self.service.config.deadline_s
         try:
-            ticket = await asyncio.to_thread(
-                self.service.engine.submit, job, tenant=self.tenant, deadline_s=deadline_s
-            )
+            ticket = await asyncio.to_thread(self.service.engine.submit, job, tenant=self.tenant, deadline_s=deadline_s)
         except QueueFull as full:
             self.service.saw_full(full)
             raise
