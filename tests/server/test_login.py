@@ -1,5 +1,7 @@
 """A key in a browser."""
 
+from typing import Any
+
 import pytest
 
 from tests.server.helpers import KEY, client_of
@@ -12,7 +14,8 @@ KEYS = (digest_of("another-key-of-many-letters"), digest_of(KEY))
 
 @pytest.fixture
 def locked(stub):
-    with client_of(stub, ServerConfig(keys=KEYS)) as client:
+    client: Any = client_of(stub, ServerConfig(keys=KEYS))
+    with client:
         client.app.include_router(login.router)
         client.app.state.service.paged = True
         yield client

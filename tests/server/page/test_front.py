@@ -87,7 +87,7 @@ def test_files_that_nobody_opens_are_deleted_and_not_too_many_are_kept(front, tm
     old, new = tmp_path / "a" / "old", tmp_path / "a" / "new"
     for file in (old, new):
         file.write_bytes(b"x" * 100)
-    os.utime(old, (time.time() - 1000,) * 2)
+    os.utime(old, (time.time() - 1000, time.time() - 1000))
     client.post("/page/gradio_api/upload")
     assert new.exists() and not old.exists()
     monkeypatch.setattr(module, "MOST_UPLOADED", 99)

@@ -4,6 +4,7 @@ import os
 import stat
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -96,7 +97,8 @@ def test_an_open_page_does_not_keep_the_server_from_stopping(paged):
     "path", ["/page/config", "/page/gradio_api/queue/data", "/page/about", "/page/assets/a.js", "/page/theme.css"]
 )
 def test_with_keys_nothing_of_the_page_is_there_without_one(stub, path):
-    with client_of(stub, ServerConfig(keys=(digest_of(KEY),)), FULL) as client:
+    client: Any = client_of(stub, ServerConfig(keys=(digest_of(KEY),)), FULL)
+    with client:
         client.app.state.service.paged = True
         assert client.get(path).status_code == 401
         assert client.post("/page/gradio_api/upload", files={"files": ("a.png", b"x")}).status_code == 401

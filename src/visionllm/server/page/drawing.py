@@ -6,7 +6,10 @@ import gradio as gr
 from gradio.components.image_editor import EditorData
 
 SIZE = (320, 240)
-COLOURS = ["#111827", "#dc2626", "#f97316", "#facc15", "#16a34a", "#2563eb", "#7c3aed", "#ec4899", "#92400e", "#ffffff"]
+COLOURS: list[str | tuple[str, float]] = [
+    *("#111827", "#dc2626", "#f97316", "#facc15", "#16a34a"),
+    *("#2563eb", "#7c3aed", "#ec4899", "#92400e", "#ffffff"),
+]
 
 
 def drawing_board(**more: Any) -> gr.ImageEditor:
@@ -20,7 +23,7 @@ def drawing_board(**more: Any) -> gr.ImageEditor:
         fixed_canvas=True,
         layers=False,
         transforms=(),
-        brush=gr.Brush(default_size=6, colors=COLOURS, default_color=COLOURS[0], color_mode="defaults"),
+        brush=gr.Brush(default_size=6, colors=COLOURS, default_color="#111827", color_mode="defaults"),
         format="png",
         buttons=[],
         **more,

@@ -8,6 +8,7 @@ from typing import Any
 
 import gradio as gr
 from gradio.routes import App
+from gradio.themes import Base
 
 from visionllm.engine.errors import EngineError
 from visionllm.server.errors import ApiError
@@ -46,7 +47,7 @@ def gradio_app(service: Service, uploads: Path) -> App:
     blocks.show_error = False
     blocks.auth = blocks.auth_message = blocks.favicon_path = None
     font = ("ui-sans-serif", "system-ui", "sans-serif")
-    blocks.theme = gr.themes.Base(primary_hue="blue", neutral_hue="slate", font=font, font_mono=("ui-monospace",))
+    blocks.theme = Base(primary_hue="blue", neutral_hue="slate", font=font, font_mono=("ui-monospace",))
     blocks.css = (_HERE / "page.css").read_text(encoding="utf-8")
     blocks.js = ""
     script = (_HERE / "page.js").read_text(encoding="utf-8")

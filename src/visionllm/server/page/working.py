@@ -13,7 +13,7 @@ from visionllm.server.page.session import Session
 from visionllm.server.page.words import Told
 from visionllm.server.results import one_of
 from visionllm.server.service import Service
-from visionllm.types import Answer, Result
+from visionllm.types import Result
 
 MOST_PIXELS = 16_000_000
 """Most pixels of a picture of the page; it is kept while the page is open."""
@@ -99,11 +99,8 @@ class Place:
             EngineError: If it fails.
             ValueError: If it is refused.
         """
-        last: Answer | Result | None = None
-        async for event in self.events(job):
-            if isinstance(event, Finished):
-                last = event.result
-        return one_of(last, kind)
+        results = [event.result async for event in self.events(job) if isinstance(event, Finished)]
+        return one_of(results[-1], kind)
 
 
 def step_of(event: Progress) -> str:
