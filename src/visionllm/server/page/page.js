@@ -53,9 +53,6 @@
       one.classList.toggle("vl-picked", chosen.has(Number(one.dataset.id)));
     }
     for (const one of all("[data-pick]", table)) one.setAttribute("aria-pressed", chosen.has(Number(one.dataset.pick)));
-    const rows = all(".vl-row", table);
-    const seen = rows.filter((row) => !row.classList.contains("vl-hidden")).length;
-    if (rows.length) find(".vl-shown", table).textContent = `${seen} of ${rows.length} shown. `;
     const count = state.marks.length;
     find(".vl-count", table).textContent = count ? `${count} marked, for the next question` : "";
   }

@@ -121,9 +121,9 @@ def _table(session: Session) -> str:
         for index, thing in enumerate(session.found)
     )
     return (
-        '<div class="vl-scroll"><table class="vl-table"><caption><span class="vl-shown"></span>Pick one to use it '
-        'in the next question.</caption><thead><tr><th scope="col">What</th><th scope="col">Score</th>'
-        f'<th scope="col">Box in pixels</th></tr></thead><tbody>{rows}</tbody></table></div>'
+        '<div class="vl-scroll"><table class="vl-table"><caption>Found; pick one to use it in the next question'
+        '</caption><thead><tr><th scope="col">What</th><th scope="col">Score</th><th scope="col">Box in pixels</th>'
+        f"</tr></thead><tbody>{rows}</tbody></table></div>"
     )
 
 
