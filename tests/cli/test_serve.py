@@ -52,6 +52,15 @@ def test_a_model_is_served_and_the_summary_says_how(served, visionllm, small):
     assert not served["engine"].status.alive
 
 
+def test_without_a_page_gradio_is_not_needed(served, visionllm, small, monkeypatch):
+    ran = visionllm("serve", small, "--port", 0, "--no-page")
+    assert ran.code == 0 and "page         none" in ran.out
+    monkeypatch.setattr("visionllm.cli.serve.find_page", lambda: False)
+    ran = visionllm("serve", small, "--port", 0)
+    assert ran.code == 0 and "page         none" in ran.out
+    assert "pip install 'visionllm-v2[page]'; only the API is served" in ran.err
+
+
 def test_with_a_key_everybody_may_be_served(served, visionllm, small, tmp_path):
     (tmp_path / "keys").write_text("a-key-of-many-letters\n")
     served["headers"] = {"Authorization": "Bearer a-key-of-many-letters"}

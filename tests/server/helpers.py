@@ -50,9 +50,12 @@ def chat(*content: Any, **more: Any) -> dict[str, Any]:
     return {"model": NAME, "messages": [{"role": "user", "content": words}]} | more
 
 
-def client_of(engine: Any, config: ServerConfig | None = None, card: ModelCard = CARD) -> TestClient:
+def client_of(
+    engine: Any, config: ServerConfig | None = None, card: ModelCard = CARD, *, page: bool = False
+) -> TestClient:
     """Return a client of an app in this process."""
-    return TestClient(create_app(engine, card, config), base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
+    app = create_app(engine, card, config, page=page)
+    return TestClient(app, base_url="http://127.0.0.1:8000", raise_server_exceptions=False)
 
 
 def error_of(response: Any, status: int) -> dict[str, Any]:
@@ -88,13 +91,15 @@ class Live:
 
 
 @contextlib.contextmanager
-def live(engine: Any | None = None, config: ServerConfig | None = None, card: ModelCard = CARD) -> Iterator[Live]:
+def live(
+    engine: Any | None = None, config: ServerConfig | None = None, card: ModelCard = CARD, *, page: bool = False
+) -> Iterator[Live]:
     """Run a server in a thread, on a free port of this machine."""
     behind: Any = StubEngine() if engine is None else engine
     config = config or ServerConfig(port=0)
     taken = listen(config)
     ready, aborted = threading.Event(), []
-    server = Server(create_app(behind, card, config), ready.set, aborted.append)
+    server = Server(create_app(behind, card, config, page=page), ready.set, aborted.append)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()
     assert ready.wait(10)

@@ -41,6 +41,7 @@ def serve(
     max_running: Annotated[int, typer.Option(min=1, help="Most jobs that are worked on at once.")] = 16,
     deadline: Annotated[float, typer.Option(min=0.1, help="Seconds a job may take, waiting included.")] = 120,
     drain: Annotated[float, typer.Option(min=0.1, help="Seconds that running requests get at the end.")] = 30,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Whether there is a page for browsers.")] = True,
     device: Device = None,
 ) -> None:
     """Serve a model over HTTP, as OpenAI's API does and with more.
@@ -48,6 +49,8 @@ def serve(
     visionllm serve
 
     visionllm serve my-model --host 0.0.0.0 --api-key-file keys.txt --allow-host example.org
+
+    Open http://127.0.0.1:8000 in a browser for a page to draw and ask on; --no-page serves the API alone.
 
     Without a key only this machine is listened to. SIGTERM lets running requests finish; a second one ends at once.
     """
@@ -69,15 +72,17 @@ def serve(
         deadline_s=deadline,
         drain_s=drain,
     )
+    paged = page and _has_page()
     taken = listen(config)
     log_to_errors()
     predictor = load(model, device)
     card = card_of(predictor, name or Path(model or "tiny").resolve().name)
     engine = start_engine(predictor, max_queue=max_queue, max_running=max_running, deadline_s=deadline)
-    app = create_app(engine, card, config)
     address = _address(host, taken.getsockname()[1])
     try:
-        code = run(app, taken, lambda: _summary(card, config, address, str(predictor.model.device)))
+        app = create_app(engine, card, config, page=paged)
+        where = f"{address}/page/" if paged else "none"
+        code = run(app, taken, lambda: _summary(card, config, address, str(predictor.model.device), where))
     finally:
         engine.stop()
     raise typer.Exit(code)
@@ -112,11 +117,27 @@ def _needs_the_extra() -> None:
         raise ImportError(f"visionllm serve needs {', '.join(missing)}: pip install 'visionllm-v2[serve]'")
 
 
+def find_page() -> bool:
+    """Tell whether what the page needs is installed."""
+    from importlib.util import find_spec
+
+    return find_spec("gradio") is not None
+
+
+def _has_page() -> bool:
+    """Tell whether there can be a page; if not, say how to get what is missing."""
+    found = find_page()
+    if not found:
+        told = "notice: the page needs gradio: pip install 'visionllm-v2[page]'; only the API is served"
+        console(errors=True).print(told, style="yellow", markup=False, soft_wrap=True)
+    return found
+
+
 def _address(host: str, port: int) -> str:
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def _summary(card: "ModelCard", config: "ServerConfig", address: str, device: str) -> None:
+def _summary(card: "ModelCard", config: "ServerConfig", address: str, device: str, page: str) -> None:
     """Say what is served, where, and who may ask."""
     from rich.table import Table
 
@@ -126,6 +147,7 @@ def _summary(card: "ModelCard", config: "ServerConfig", address: str, device: st
     rows = {
         "model": f"{card.name} on {device}, {card.context} tokens",
         "address": f"{address}/v1",
+        "page": page,
         "tasks": ", ".join(("chat", *card.tasks)),
         "who may ask": f"{who}, {keys}",
         "known as": ", ".join(sorted(config.hosts)),

@@ -15,12 +15,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from visionllm.server.budget import RETRY_AFTER_S, Lease
 from visionllm.server.config import digest_of
 from visionllm.server.errors import ApiError, busy
+from visionllm.server.login import LOGIN, PAGE, is_page, key_behind
 from visionllm.server.service import Service
 
 LOG = logging.getLogger("visionllm.server")
 OPEN_PATH = "/health"
 ALWAYS = ("/ready", "/metrics")
 """What a server that stops, or has too much to do, still answers."""
+HEARTBEAT = f"{PAGE}/gradio_api/heartbeat/"
+"""Where an open page shows that it is still there; such a request never ends by itself, so nothing waits for it."""
 DISCARD_S = 1.0
 """How long the body of a refused request is read on, so that its client gets to read the refusal."""
 _METHODS = "GET, POST, OPTIONS"
@@ -62,7 +65,8 @@ class Guard:
                 message["headers"] = [*message.get("headers", []), *_raw(more)]
             await send(message)
 
-        service.open += 1
+        counted = not scope["path"].startswith(HEARTBEAT)
+        service.open += counted
         service.metrics.open.set(service.open)
         lease = service.bodies.lease()
         try:
@@ -70,7 +74,7 @@ class Guard:
             if _is_preflight(scope, headers):
                 await _answer_preflight(scope, receive, sending)
                 return
-            scope.setdefault("state", {})["tenant"] = self._tenant(headers)
+            scope.setdefault("state", {})["tenant"] = self._tenant(headers, scope)
             self._check_room(scope, headers)
             await self._app(scope, _Body(service, receive, lease).receive, sending)
         except ApiError as refusal:
@@ -79,7 +83,7 @@ class Guard:
             await refusal.response()(scope, receive, sending)
         finally:
             lease.close()
-            service.open -= 1
+            service.open -= counted
             service.metrics.open.set(service.open)
             route, seconds = getattr(scope.get("route"), "path", "none"), time.monotonic() - begin
             service.metrics.saw(route, scope["method"], status, seconds)
@@ -112,15 +116,23 @@ class Guard:
         message = "expected a request of an allowed origin, got one of another; --allow-origin adds one"
         raise ApiError(403, message, code="origin_not_allowed")
 
-    def _tenant(self, headers: Headers) -> str:
+    def _tenant(self, headers: Headers, scope: Scope) -> str:
         """Return a name for the sender, which says nothing about the key; all keys are compared, whichever fits.
 
         Raises:
-            ApiError: With status 401.
+            ApiError: With status 401, or 303 for a browser that opens the page.
         """
         service, found = self._service, b""
-        if not service.config.keys:
+        if not service.config.keys or scope["path"] == LOGIN:
             return ""
+        if service.paged and scope["path"] == "/" and scope["method"] == "GET":
+            raise ApiError(303, "the page is elsewhere", code="login", headers={"Location": f"{PAGE}/"})
+        if service.paged and is_page(scope["path"]):
+            found = key_behind(headers.getlist("cookie"), service.salt, service.config.keys)
+            if found:
+                return sha256(service.salt + found).hexdigest()[:16]
+            if scope["method"] == "GET" and scope["path"] in (PAGE, f"{PAGE}/"):
+                raise ApiError(303, "the page asks for a key first", code="login", headers={"Location": LOGIN})
         given = headers.getlist("authorization")
         scheme, _, key = given[0].partition(" ") if len(given) == 1 else ("", "", "")
         digest = digest_of(key.strip().encode("utf-8", "surrogateescape"))
@@ -149,7 +161,7 @@ class Guard:
                 raise ApiError(503, message, code="draining", headers={"Connection": "close"})
             if service.open > service.config.max_requests:
                 raise busy(RETRY_AFTER_S)
-        if scope["method"] == "POST":
+        if scope["method"] == "POST" and not is_page(scope["path"]):  # a page says it in words of its own
             service.check_queue()
         if headers.get("content-encoding", "identity").lower() != "identity":
             raise ApiError(415, "expected a body without Content-Encoding, got one with", code="unsupported_encoding")

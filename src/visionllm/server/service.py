@@ -45,7 +45,7 @@ class Service:
         self.bodies, self.pixels = Budget(config.max_held_bytes), Budget(config.max_held_pixels)
         self.intake = ThreadPoolExecutor(DECODERS, "visionllm-intake")
         self.salt = secrets.token_bytes(16)
-        self.draining = False
+        self.draining = self.paged = False
         self.open = 0
         self._full = (0, 1, 0.0)
 
