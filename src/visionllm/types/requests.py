@@ -72,8 +72,8 @@ class Options:
     """How to answer.
 
     Attributes:
-        max_new_tokens: Length limit of the answer; super-link slots don't count. An answer that names all keypoints of a
-            person has 133.
+        max_new_tokens: Length limit of the answer; super-link slots don't count. An answer that names all keypoints
+            of a person has 133.
         temperature: 0 decodes greedily; above 0 samples.
         top_p: Nucleus of the sampling, in (0, 1].
         num_beams: Beams of the search; 1 switches it off.
