@@ -18,6 +18,7 @@ from tests.engine.conftest import SMALL, Script, question_of
 from tests.engine.test_engine import ANY, LONG, SCRIPTS, mixed, require_same, tasks
 from tests.predictor.test_core import PERSON, STAR, require_equal
 from tests.small import picture, pictures, small_predictor
+from visionllm.decoders.base import sampling
 from visionllm.engine import (
     Cancelled,
     Creation,
@@ -260,11 +261,11 @@ def test_s18_boxes_and_keypoints_that_are_no_numbers_fail_their_own_job(
 
 
 def test_s18_pictures_that_are_no_numbers_fail_their_own_job(full_engine: Engine, monkeypatch: Patch):
-    seen = decoding.look
+    seen = sampling.look
 
     def poisoned(unet: Any, samplings: Sequence[Any]) -> list[torch.Tensor]:
         found = seen(unet, samplings)
-        bad = [sampling.generators[0].initial_seed() == 9 for sampling in samplings]
+        bad = [one.generators[0].initial_seed() == 9 for one in samplings]
         return [f * float("nan") if b else f for f, b in zip(found, bad, strict=True)]
 
     monkeypatch.setattr(decoding, "look", poisoned)
