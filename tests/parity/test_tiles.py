@@ -26,6 +26,8 @@ from visionllm.processing.tiles import (
 )
 
 Arrays = dict[str, NDArray[Any]]
+FARTHEST, FEW = 5, 0.015
+"""Between Pillow 13, which the golden numbers are from, and 12.3: the largest difference, 5, and 1% beyond 1."""
 
 
 def cases(name: str) -> list[Any]:
@@ -41,7 +43,7 @@ def arrays(golden: Golden) -> Arrays:
 
 @cache
 def same_pillow(golden: Golden) -> bool:
-    """Pillow's filters are bit-equal within a major version and differ by at most 1 between them."""
+    """Pillow's filters are bit-equal within a major version; see `FARTHEST` for the difference between two."""
     return golden.json("cases.json")["pillow"].split(".")[0] == PIL.__version__.split(".")[0]
 
 
@@ -58,7 +60,9 @@ def digest(image: Image.Image) -> str:
 def assert_same(ours: Any, theirs: NDArray[Any], golden: Golden) -> None:
     ours = np.asarray(ours).astype(np.int64)
     assert ours.shape == theirs.shape
-    assert np.abs(ours - theirs).max() <= (0 if same_pillow(golden) else 1)
+    apart = np.abs(ours - theirs)
+    assert apart.max() <= (0 if same_pillow(golden) else FARTHEST)
+    assert (apart > 1).sum() <= max(1, FEW * apart.size)
 
 
 @pytest.mark.parametrize(("golden", "case"), cases("tiles"))
@@ -118,6 +122,6 @@ def test_the_vision_encoder_gets_the_published_pixels(golden: Golden, case: dict
         config = VisionImageConfig(image_size=size, mode=mode, max_tiles=most, mean=mean, std=std)
         pixels = vision_pixels(image, config)
         found[name] = pixels if mode == "tiles" else pixels[0]
-    tolerance = 1e-5 if same_pillow(golden) else 1.01 / 255 / min(std)
+    tolerance = 1e-5 if same_pillow(golden) else (FARTHEST + 0.01) / 255 / min(std)
     for name, ours in found.items():
         torch.testing.assert_close(ours, torch.from_numpy(stored[name]), rtol=0, atol=tolerance, msg=name)
