@@ -267,7 +267,7 @@ STAGES: tuple[Stage, ...] = (
         },
         ema=0.995, warmup=0.02, floor=0.03, clip=5.0,
         start={
-            "model": "wide-language+more-language+last-language:model",
+            **_DECODERS, "model": "wide-language+more-language+last-language:model",
             "model.decoders.detection": "wide-expert:detector", **_SHAPES,
         },
     ),
