@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak lint map clean
+.PHONY: help demo test test-pixels soak lint map clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -18,6 +18,11 @@ test: .venv/.installed-test ## lint, types, tests and coverage
 	$(BIN)/python -m pytest --cov --cov-report=
 	$(BIN)/coverage report
 	$(BIN)/coverage report --include='src/visionllm/ops/*' --fail-under=100
+	$(MAKE) --no-print-directory test-pixels
+
+test-pixels: .venv/.installed-test ## tiles bit by bit, by the Pillow that the golden pictures are from (gradio holds it older)
+	$(PIP) --upgrade --no-deps --target .venv/pillow-13 pillow==13.0.0
+	EXACT_PIXELS=1 PYTHONPATH=.venv/pillow-13 $(BIN)/python -m pytest tests/parity/test_tiles.py
 
 soak: .venv/.installed-test ## every fault with its full counts; takes half an hour and more
 	VISIONLLM_SOAK=1 $(BIN)/python -m pytest -m faults tests
