@@ -13,7 +13,7 @@ def tasks(
 ) -> None:
     """Show what can be asked about the picture world, each with an example.
 
-    The embedded model was taught the tasks of version 1; those of version 2 ask about figures, signs and new pictures.
+    The embedded model was taught all of them; those of version 2 ask about figures, signs and new pictures.
 
     visionllm tasks
 

@@ -275,9 +275,9 @@ STAGES: tuple[Stage, ...] = (
 
 ASKED: tuple[Stage, ...] = (
     Stage(
-        name="adapted", objective="tasks", decoders=("detection",), adapters=AdapterConfig(),
+        name="adapted", objective="tasks", decoders=EVERY, adapters=AdapterConfig(),
         seed=3, steps=300, pictures=16, questions=8, precision="bf16", mixture=LANGUAGE, rates={"*.lora_*": 1e-3},
-        warmup=0.03, floor=0.05, start={"model": "decoders:model"},
+        warmup=0.03, floor=0.05, start={"model": "wide-decoders:model"},
     ),
 )  # fmt: skip
 """Stages that run when they are named: adapters for the language model of a model that is finished."""
