@@ -107,7 +107,10 @@ class Intake:
         if isinstance(job, Perception) and job.task == "semantic":
             questions = Questions(self.core, job.image)
             maps, answers, _ = questions.semantic_passes(job.names, job.options)
-            self._prompt(maps[0], None if is_free(maps) else answers[0], tenant)
+            if not isinstance(dict(self.core.model.decoders.items()).get("detection"), DetectionDecoder):
+                raise ValueError("expected a model with a detector, got one that only talks")
+            for request, answer in zip(maps, answers, strict=True):
+                self._prompt(request, None if is_free(maps) else answer, tenant)
             work.alone = lambda: questions.segment_semantic(job.names, options=job.options)
             return work
         task = None if isinstance(job, Request) else self._task(job)
