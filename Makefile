@@ -20,7 +20,7 @@ test: .venv/.installed-test ## lint, types, tests and coverage
 	$(BIN)/coverage report --include='src/visionllm/ops/*' --fail-under=100
 
 soak: .venv/.installed-test ## every fault with its full counts; takes half an hour and more
-	VISIONLLM_SOAK=1 $(BIN)/python -m pytest -m faults tests
+	VISIONLLM_SOAK=1 FAULT_RUNS=1000 $(BIN)/python -m pytest -m faults tests
 
 lint: .venv/.installed-test ## ruff and basedpyright, zero findings
 	$(BIN)/ruff check .
