@@ -1,4 +1,4 @@
-"""A real engine with a real model behind the server: answers are the model's own, and routes work with every decoder."""
+"""A real engine with a real model behind the server: its answers are the model's own, and every decoder is reached."""
 
 import base64
 from io import BytesIO

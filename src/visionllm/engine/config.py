@@ -18,8 +18,8 @@ class EngineConfig:
             context, in two gigabytes at most.
         block_size: Ids a block.
         deadline_s: Seconds a job may take, waiting included, unless it says otherwise.
-        event_bytes: Most bytes of events that wait for a reader. What was found does not count: the job holds it anyway,
-            and its masks of one large picture are more than any such limit.
+        event_bytes: Most bytes of events that wait for a reader. What was found does not count: the job holds it
+            anyway, and its masks of one large picture are more than any such limit.
         image_cache_bytes: Most bytes of picture features that are kept for later questions.
         prefix_cache_blocks: Most blocks that are kept of what questions about the same pictures begin with.
         prefill_tokens: Most ids of new prompts that are read between two steps of the answers; one prompt may be
