@@ -25,7 +25,7 @@ test-pixels: .venv/.installed-test ## tiles bit by bit, by the Pillow that the g
 	EXACT_PIXELS=1 PYTHONPATH=.venv/pillow-13 $(BIN)/python -m pytest tests/parity/test_tiles.py
 
 soak: .venv/.installed-test ## every fault with its full counts; takes half an hour and more
-	VISIONLLM_SOAK=1 $(BIN)/python -m pytest -m faults tests
+	VISIONLLM_SOAK=1 FAULT_RUNS=1000 $(BIN)/python -m pytest -m faults tests
 
 lint: .venv/.installed-test ## ruff and basedpyright, zero findings
 	$(BIN)/ruff check .

@@ -10,8 +10,8 @@ from visionllm.engine import EngineConfig
     [
         ({"max_running": 0}, "expected max_running of at least 1, got 0"),
         ({"max_queue": -1}, "expected max_queue of at least 0, got -1"),
-        ({"deadline_s": 0}, "expected deadline_s of at least 1, got 0"),
-        ({"deadline_s": float("inf")}, "expected deadline_s of at least 1, got inf"),
+        ({"deadline_s": 0}, "expected deadline_s of more than 0 seconds, and not for ever, got 0"),
+        ({"deadline_s": float("inf")}, "expected deadline_s of more than 0 seconds, and not for ever, got inf"),
         ({"cache_blocks": 0}, "expected cache_blocks of at least 1, got 0"),
         ({"salt": b""}, "expected a salt of 1 to 64 bytes, got 0"),
         ({"salt": b"x" * 65}, "expected a salt of 1 to 64 bytes, got 65"),

@@ -167,5 +167,6 @@ def test_three_steps_make_the_published_picture(case: DiffusionCase, monkeypatch
     context = case.decoder._context(queries, images, (height, width))
     options = Options(steps=RUN_STEPS, guidance=case.raw["cfg_scale"], image_guidance=RUN_IMAGE_GUIDANCE)
     states, noise = case.decoder.mapped(queries), case.inputs["run_latents"]
-    made = case.decoder.paint(states, context, options, (height, width), [0] * len(states), noise)
+    started = case.decoder.start(states, context, options, (height, width), [0] * len(states), noise)
+    made = case.decoder.paint(started)
     assert_close(made.permute(0, 2, 3, 1), case.expected["run_image"], "picture")

@@ -8,8 +8,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
+import psutil
 from PIL import Image
 from starlette.testclient import TestClient
 
@@ -25,6 +27,20 @@ CARD = ModelCard(name=NAME, context=CONTEXT, decoders=("detection",), count=word
 def times(few: int, many: int) -> int:
     """Return how often something is tried: `many` where `make soak` asks for the full counts."""
     return many if SOAK else few
+
+
+class Peak:
+    """The most memory that this process has held since this was made, over what it held then."""
+
+    def __init__(self) -> None:
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # Linux: the peak begins anew
+        self._start = psutil.Process().memory_info().rss
+
+    @property
+    def grown(self) -> int:
+        """Bytes."""
+        (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM")]
+        return 1024 * int(line.split()[1]) - self._start
 
 
 def png(width: int = 60, height: int = 40, mode: str = "RGB", **options: Any) -> bytes:

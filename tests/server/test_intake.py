@@ -1,9 +1,11 @@
 """Pictures of requests."""
 
 import base64
+from io import BytesIO
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.server.helpers import png, url
 from visionllm.processing import PictureLimits
@@ -11,7 +13,7 @@ from visionllm.server.budget import Budget
 from visionllm.server.errors import ApiError
 from visionllm.server.intake import NO_FETCHING, Intake, decoded, mask_of
 from visionllm.server.schema.parts import RegionBody, RunLengths
-from visionllm.types import Box
+from visionllm.types import Box, Mask
 from visionllm.types.results import run_lengths
 
 
@@ -90,6 +92,42 @@ def test_run_lengths_of_another_size_are_refused(runs):
 def test_a_mask_of_another_size_is_refused():
     with pytest.raises(ApiError, match="expected a mask of 60×40 pixels, got 10×10"):
         intake().mask(png(10, 10), (40, 60), "mask")
+
+
+MASKS = {
+    "grey": ("L", 0, 255),
+    "a-canvas": ("RGBA", (0, 0, 0, 255), (255, 255, 255, 255)),
+    "strokes-on-nothing": ("RGBA", (0, 0, 0, 0), (255, 255, 255, 255)),
+    "strokes-on-white-nothing": ("RGBA", (255, 255, 255, 0), (255, 255, 255, 255)),
+}
+
+
+def drawn(mode, outside, inside) -> bytes:
+    """Return the file of a 60×40 picture with 10×10 pixels inside."""
+    image = Image.new(mode, (60, 40), outside)
+    image.paste(inside, (10, 5, 20, 15))
+    file = BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", MASKS)
+def test_the_white_pixels_of_a_mask_are_the_region(kind):
+    found = intake().region(RegionBody(mask=url(drawn(*MASKS[kind]))), (40, 60), 0, "r")
+    assert isinstance(found, Mask)
+    assert found.pixels[5:15, 10:20].all() and found.pixels.sum() == 100
+
+
+@pytest.mark.parametrize("kind", ["grey", "a-canvas"])
+def test_the_mask_of_an_edit_is_white_where_nothing_is_transparent(kind):
+    found = intake().mask(drawn(*MASKS[kind]), (40, 60), "mask")
+    assert isinstance(found, Mask)
+    assert found.pixels[5:15, 10:20].all() and found.pixels.sum() == 100
+
+
+def test_an_empty_mask_has_the_number_of_its_region():
+    with pytest.raises(ApiError, match="region 3: expected a mask with pixels inside"):
+        intake().region(RegionBody(mask=url(drawn("L", 0, 0))), (40, 60), 3, "r")
 
 
 def test_a_region_is_checked_on_its_picture():

@@ -4,7 +4,9 @@ import pytest
 
 from tests.server.helpers import error_of, image_part, png, url
 from tests.server.stub import detections
+from visionllm.engine.events import Finished
 from visionllm.formats import from_coco_dataset, from_labelstudio, from_supervision_plain
+from visionllm.server.results import FORMS
 from visionllm.types import Box
 
 
@@ -88,6 +90,14 @@ def test_supervision_comes_back_with_masks_and_scores(client):
 def test_florence2_and_qwen_are_boxes_and_labels(client):
     assert ask_for(client, "florence2") == {"<OD>": {"bboxes": [[0.0, 0.0, 30.0, 20.0]], "labels": ["star"]}}
     assert ask_for(client, "qwen") == [{"bbox_2d": [0, 0, 30, 20], "label": "star"}]
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("form", ["visionllm", *FORMS])
+def test_s18_what_is_no_number_is_an_error_in_every_format(form, client, stub):
+    stub.answer = lambda _: iter([Finished(detections(score=float("nan")))])
+    response = client.post(f"/v1/perception?format={form}", json=body("segment"))
+    assert error_of(response, 500)["code"] == "not_finite"
 
 
 @pytest.mark.parametrize("task", ["pose", "semantic"])

@@ -1,8 +1,11 @@
 """Bodies as JSON, read strictly."""
 
+import contextlib
+import time
+
 import pytest
 
-from tests.server.helpers import chat, error_of
+from tests.server.helpers import Peak, chat, error_of
 from visionllm.server.errors import ApiError
 from visionllm.server.reading import read_json
 
@@ -31,6 +34,24 @@ def test_json_is_read():
 def test_other_bodies_are_refused(body, message):
     with pytest.raises(ApiError, match=message):
         read_json(body, 32)
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'"' + b'\\"' * 399_000, id="no-end"),
+        pytest.param(b'"' + b"\\n" * 9_900_000 + b'"', id="escapes"),
+        pytest.param(b'"' + b"\\\\" * 9_900_000, id="escapes-without-an-end"),
+        pytest.param(b"[" + b'"' * 399_999, id="empty-texts"),
+    ],
+)
+def test_s06_a_text_of_escapes_takes_neither_long_nor_much_memory(body):
+    begin, peak = time.monotonic(), Peak()
+    with contextlib.suppress(ApiError):
+        read_json(body, 32)
+    assert time.monotonic() - begin < 2
+    assert peak.grown < 2 * 20_000_000
 
 
 def test_half_a_surrogate_pair_is_refused_and_a_whole_one_is_not():

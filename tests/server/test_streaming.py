@@ -6,14 +6,16 @@ import pytest
 
 from tests.server.stub import StubTicket
 from visionllm.engine.events import Finished, TextPiece
+from visionllm.server.errors import ApiError
 from visionllm.server.streaming import EventStream, dumps, merged, sse
 from visionllm.types import Answer
 
 
 def test_an_event_is_one_line_of_json():
     assert sse({"a": "é\n\ud800"}) == 'data: {"a":"é\\n?"}\n\n'.encode()
-    with pytest.raises(ValueError, match="Out of range"):
-        dumps(float("nan"))
+    for number in ("nan", "inf"):
+        with pytest.raises(ApiError, match="computed what is no number"):
+            dumps({"score": float(number)})
 
 
 def test_events_keep_their_order_within_a_job_and_none_is_lost():

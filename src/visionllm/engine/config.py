@@ -18,7 +18,8 @@ class EngineConfig:
             context, in two gigabytes at most.
         block_size: Ids a block.
         deadline_s: Seconds a job may take, waiting included, unless it says otherwise.
-        event_bytes: Most bytes of events that wait for a reader.
+        event_bytes: Most bytes of events that wait for a reader. What was found does not count: the job holds it
+            anyway, and its masks of one large picture are more than any such limit.
         image_cache_bytes: Most bytes of picture features that are kept for later questions.
         prefix_cache_blocks: Most blocks that are kept of what questions about the same pictures begin with.
         prefill_tokens: Most ids of new prompts that are read between two steps of the answers; one prompt may be
@@ -49,8 +50,10 @@ class EngineConfig:
         for name, value in vars(self).items():
             if name == "salt" or value is None:
                 continue
-            fits = value > 0 if name == "deadline_s" else least.get(name, 1) <= value
-            if not fits or value == math.inf:
+            if name == "deadline_s":
+                if not 0 < value < math.inf:
+                    raise ValueError(f"expected deadline_s of more than 0 seconds, and not for ever, got {value}")
+            elif value < least.get(name, 1):
                 raise ValueError(f"expected {name} of at least {least.get(name, 1)}, got {value}")
         if self.salt is not None and not 1 <= len(self.salt) <= MOST_SALT:
             raise ValueError(f"expected a salt of 1 to {MOST_SALT} bytes, got {len(self.salt)}")

@@ -101,19 +101,20 @@ class Engine:
             self._arriving += 1
             self._number += 1
             ticket = Ticket(f"job-{self._number}", self.config.event_bytes, self._wake)
+        work = None
         try:
             work = self._intake.take(job, tenant, ticket, deadline)
         finally:
-            with self._changed:
+            with self._changed:  # in one go: between seat and queue `drain` would not see the job
                 self._arriving -= 1
+                taken = work is not None and not (self._ended or self._stopping)
+                if work is not None and taken:
+                    self._queue.append(work)
+                    self._open[ticket.id] = ticket
+                    self.counters["submitted"] += 1
                 self._changed.notify_all()
-        with self._changed:
-            if self._ended or self._stopping:
-                raise EngineDied("the engine stopped before it took the job")
-            self._queue.append(work)
-            self._open[ticket.id] = ticket
-            self.counters["submitted"] += 1
-            self._changed.notify_all()
+        if not taken:
+            raise EngineDied("the engine stopped before it took the job")
         return ticket
 
     def drain(self, timeout_s: float | None = None) -> bool:

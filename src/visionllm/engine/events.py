@@ -1,8 +1,6 @@
 """What happens to a job, in the order in which it happens."""
 
-from dataclasses import dataclass, fields, is_dataclass
-
-import numpy as np
+from dataclasses import dataclass
 
 from visionllm.engine.errors import EngineError
 from visionllm.types import Answer, Result
@@ -55,22 +53,9 @@ _PLAIN = 64
 
 
 def size_of(event: Event) -> int:
-    """Return about how many bytes an event keeps; a mask counts one bit a pixel.
+    """Return about how many bytes an event keeps for its reader alone; what was found is the job's in any case.
 
     >>> size_of(TextPiece("star"))
     68
     """
-    if isinstance(event, TextPiece):
-        return _PLAIN + len(event.text.encode())
-    return _PLAIN + (_held(event.result) if isinstance(event, Found) else 0)
-
-
-def _held(result: Result) -> int:
-    if not is_dataclass(result):
-        return 0
-    total = 0
-    for value in (getattr(result, field.name) for field in fields(result)):
-        for array in value if isinstance(value, tuple) else (value,):
-            if isinstance(array, np.ndarray):
-                total += array.size // 8 if array.dtype == np.bool_ else array.nbytes
-    return total
+    return _PLAIN + (len(event.text.encode()) if isinstance(event, TextPiece) else 0)

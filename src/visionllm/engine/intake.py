@@ -22,6 +22,7 @@ from visionllm.predictor import (
     Questions,
     Task,
     detect_task,
+    detector_of,
     draw_task,
     edit_task,
     is_free,
@@ -107,7 +108,9 @@ class Intake:
         if isinstance(job, Perception) and job.task == "semantic":
             questions = Questions(self.core, job.image)
             maps, answers, _ = questions.semantic_passes(job.names, job.options)
-            self._prompt(maps[0], None if is_free(maps) else answers[0], tenant)
+            detector_of(self.core.model)
+            for request, answer in zip(maps, answers, strict=True):
+                self._prompt(request, None if is_free(maps) else answer, tenant)
             work.alone = lambda: questions.segment_semantic(job.names, options=job.options)
             return work
         task = None if isinstance(job, Request) else self._task(job)

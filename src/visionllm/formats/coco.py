@@ -105,7 +105,9 @@ def to_coco_dataset(
 
 
 def from_coco_dataset(dataset: Mapping[str, Any]) -> dict[str, Detections]:
-    """Read the annotations of a COCO set as detections of score 1, by file name; crowd regions are left out.
+    """Read the annotations of a COCO set as detections, by file name; crowd regions are left out.
+
+    An annotation without a score, as people make it, counts as sure.
 
     Raises:
         ValueError: If a category has no name, or only some annotations of a picture have masks.

@@ -62,5 +62,4 @@ def inside(detections: Detections) -> NDArray[np.float32]:
 
 def labels_of(detections: Detections) -> list[str]:
     """Return the label of each instance."""
-    names = detections.class_names
-    return [names[group] if names else str(group) for group in detections.class_ids.tolist()]
+    return [instance.label for instance in detections.instances]

@@ -4,7 +4,7 @@ from visionllm.predictor.chat import Chat
 from visionllm.predictor.core import Core, Prepared, Unit, compose_units, settled
 from visionllm.predictor.examples import Examples, check_examples, fingerprint, like_task
 from visionllm.predictor.opened import OpenedImage, Questions
-from visionllm.predictor.protocols import is_free
+from visionllm.predictor.protocols import detector_of, is_free
 from visionllm.predictor.tasks import (
     Task,
     check_names,
@@ -32,6 +32,7 @@ __all__ = [
     "check_names",
     "compose_units",
     "detect_task",
+    "detector_of",
     "draw_task",
     "edit_task",
     "fingerprint",

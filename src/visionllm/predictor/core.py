@@ -134,8 +134,7 @@ class Core:
     def stream(self, prepared: Prepared) -> Iterator[str | Answer]:
         """Write the answer of one request, piece by piece; the last item is the whole answer."""
         (request,) = prepared.requests
-        vocabulary, prompts = self.processor.vocabulary, self.processor.config.prompts
-        text = TextStream(lambda ids: read_answer(ids, vocabulary, prompts=prompts).text)
+        text = TextStream(lambda ids: self.read(request, ids).text)
         cache = spread(prepared.cache, 1)
         whole = None
         for item in stream(self.model, prepared.inputs, request.options, encoded=prepared.encoded, cache=cache):

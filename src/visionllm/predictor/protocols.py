@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from visionllm.answers import last_question
 from visionllm.decoders import DetectionDecoder
 from visionllm.generation import extend
+from visionllm.model import VisionLLMForConditionalGeneration
 from visionllm.predictor.core import Core, Prepared, first_instances
 from visionllm.predictor.edited import edited_there
 from visionllm.types import (
@@ -217,11 +218,9 @@ def _written(core: Core, prepared: Prepared) -> tuple[ModelInputs, dict[int, str
 @torch.no_grad()
 def _maps(core: Core, prepared: Prepared, whole: ModelInputs, labels: dict[int, str]) -> list[SemanticMap]:
     """Return one map a unit of the detector; `labels` are by place, or by number where nothing was written."""
-    decoder = dict(core.model.decoders.items()).get("detection")
-    if not isinstance(decoder, DetectionDecoder) or whole.images is None:
-        raise ValueError("expected a model with a detector, got one that only talks")
+    decoder = detector_of(core.model)
     queries = core.queries(prepared, whole).get("detection")
-    if queries is None:
+    if queries is None or whole.images is None:
         return []
     free = whole is not prepared.inputs
     notices = core.notices(prepared)[0]
@@ -239,6 +238,18 @@ def _maps(core: Core, prepared: Prepared, whole: ModelInputs, labels: dict[int, 
             SemanticMap(class_ids=ids.cpu().numpy(), scores=scores.cpu().numpy(), class_names=names, notices=notices)
         )
     return maps
+
+
+def detector_of(model: VisionLLMForConditionalGeneration) -> DetectionDecoder:
+    """Return the decoder that finds boxes and masks.
+
+    Raises:
+        ValueError: If the model has none.
+    """
+    decoder = dict(model.decoders.items()).get("detection")
+    if not isinstance(decoder, DetectionDecoder):
+        raise ValueError("expected a model with a detector, got one that only talks")
+    return decoder
 
 
 def is_free(requests: Sequence[Request]) -> bool:

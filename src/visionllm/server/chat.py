@@ -22,7 +22,6 @@ from visionllm.server.streaming import DONE, EventStream, dumps, merged, sse
 from visionllm.types import Answer
 
 router = APIRouter(route_class=StrictRoute)
-NOT_FINITE = ApiError(500, "the model computed what is no number", code="not_finite")
 
 
 @router.post("/v1/chat/completions")
@@ -62,11 +61,8 @@ def _whole(frame: dict[str, Any], answers: list[Answer], tokens: int) -> Respons
         }
         for index, answer in enumerate(answers)
     ]
-    try:
-        content = dumps(frame | {"choices": choices, "usage": usage(tokens, answers)})
-    except ValueError:
-        raise NOT_FINITE from None
-    return Response(content, media_type="application/json")
+    plain = frame | {"choices": choices, "usage": usage(tokens, answers)}
+    return Response(dumps(plain), media_type="application/json")
 
 
 async def _stream(work: Work, frame: dict[str, Any], prompt: int | None, send_s: float) -> Response:
@@ -133,10 +129,7 @@ class _Writer:
             return self._chunk(number, {"content": event.text})
         if isinstance(event, Progress):
             return self._chunk(number, {"progress": {"step": event.step, "steps": event.steps}})
-        try:
-            return await asyncio.to_thread(self._large, number, event)  # masks take a while to write down
-        except ValueError:
-            raise NOT_FINITE from None
+        return await asyncio.to_thread(self._large, number, event)  # masks take a while to write down
 
     def _large(self, number: int, event: Found | Finished) -> bytes:
         if isinstance(event, Found):

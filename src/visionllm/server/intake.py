@@ -55,18 +55,13 @@ class Intake:
         return self._opened(content, param)
 
     def mask(self, content: bytes, size_hw: tuple[int, int], param: str) -> Region:
-        """Read a picture of a mask: what is transparent is meant, as OpenAI's API has it, else what is white.
+        """Read the mask of an edit: what is transparent is meant, as OpenAI's API has it, else what is white.
 
         Raises:
-            ApiError: If it is no picture, or of another size.
+            ApiError: If it is no picture, of another size or empty.
         """
-        found = self._opened(content, param)
-        see_through = _transparency(content, self._limits)
-        inside = np.asarray(found.convert("L")) >= 128 if see_through is None else see_through
-        if inside.shape != size_hw:
-            message = f"expected a mask of {size_hw[1]}×{size_hw[0]} pixels, got {found.width}×{found.height}"
-            raise ApiError(400, message, code="invalid_mask", param=param)
-        return self._checked(Mask(inside), size_hw, 0, param)
+        white, clear = self._layers(content, size_hw, param)
+        return self._checked(Mask(clear if clear.any() else white), size_hw, 0, param)
 
     def region(self, body: RegionBody, size_hw: tuple[int, int], index: int, param: str) -> Region:
         """Return a region, on the picture that it belongs to.
@@ -75,6 +70,19 @@ class Intake:
             ApiError: If it is not on the picture, empty or has too few points, with its number.
         """
         return self._checked(self._region(body, size_hw, param), size_hw, index, param)
+
+    def _layers(self, content: bytes, size_hw: tuple[int, int], param: str) -> tuple[Any, Any]:
+        """Return where a picture of a mask is white, and where it is wholly transparent: bool[H, W] each.
+
+        Raises:
+            ApiError: If it is no picture, or of another size.
+        """
+        found = self._opened(content, param)
+        if (found.height, found.width) != size_hw:
+            message = f"expected a mask of {size_hw[1]}×{size_hw[0]} pixels, got {found.width}×{found.height}"
+            raise ApiError(400, message, code="invalid_mask", param=param)
+        clear = _transparency(content, self._limits)
+        return (np.asarray(found.convert("L")) >= 128) & ~clear, clear
 
     def _checked(self, region: Region, size_hw: tuple[int, int], index: int, param: str) -> Region:
         self._hold(size_hw[0] * size_hw[1] // 3, param)  # a mask has one byte a pixel, a picture three
@@ -94,7 +102,8 @@ class Intake:
         if body.polygon is not None:
             return Polygon(_pairs(body.polygon))
         if isinstance(body.mask, str):
-            return self.mask(decoded(body.mask, f"{param}.mask"), size_hw, f"{param}.mask")
+            white, _ = self._layers(decoded(body.mask, f"{param}.mask"), size_hw, f"{param}.mask")
+            return Mask(white)
         if body.mask is None:
             raise ValueError("expected a region with one form")
         return Mask(mask_of(body.mask, size_hw, f"{param}.mask"))
@@ -148,10 +157,8 @@ def mask_of(runs: RunLengths, size_hw: tuple[int, int], param: str) -> Any:
 
 
 def _transparency(content: bytes, limits: PictureLimits) -> Any:
-    """Return bool[H, W], True where a picture is wholly transparent; None where it has no transparency."""
+    """Return bool[H, W], True where a picture is wholly transparent."""
     with Image.open(BytesIO(content), formats=limits.formats) as image:
-        if not image.has_transparency_data:
-            return None
         return np.asarray(image.convert("RGBA"))[..., 3] == 0
 
 

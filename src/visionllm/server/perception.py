@@ -79,8 +79,5 @@ def _response(frame: dict[str, Any], result: Answer | Result, form: str) -> Resp
     if isinstance(result, Answer):
         raise ApiError(500, "the model gave another kind of result", code="job_failed")
     notices: tuple[str, ...] = getattr(result, "notices", ())
-    try:
-        content = dumps(frame | written_as(result, form) | {"notices": list(notices)})
-    except ValueError:
-        raise ApiError(500, "the model computed what is no number", code="not_finite") from None
-    return Response(content, media_type="application/json")
+    plain = frame | written_as(result, form) | {"notices": list(notices)}
+    return Response(dumps(plain), media_type="application/json")

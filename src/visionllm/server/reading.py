@@ -13,7 +13,9 @@ from visionllm.server.errors import ApiError
 
 MOST = {b'"': 400_000, b",": 600_000, b"[": 60_000, b"{": 60_000}
 """Most signs of each kind in a body; those of texts count too."""
-_STRUCTURE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+_STRUCTURE = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?|[\[\]{}]', re.DOTALL)
+"""A text, or a sign of structure. Nothing of a text is given back to be tried again, and one without an end reaches to
+the end of the body: neither time nor memory grows faster than what is read."""
 _HALF = re.compile(r"\\u[dD][89a-fA-F]")
 
 

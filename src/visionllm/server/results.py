@@ -3,6 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
+from visionllm.engine.errors import NotFinite
 from visionllm.formats import (
     to_coco_dataset,
     to_florence2,
@@ -11,7 +14,7 @@ from visionllm.formats import (
     to_supervision_plain,
     to_yolo,
 )
-from visionllm.server.errors import ApiError
+from visionllm.server.errors import ApiError, from_engine
 from visionllm.types import Answer, Detections, Result, Routed
 
 PICTURE = "image"
@@ -46,6 +49,7 @@ def written_as(result: Result, form: str) -> dict[str, Any]:
     """Return a result in a format, with its space.
 
     Raises:
+        ApiError: If a box or score is NaN or infinite, which a format of texts or whole numbers would hide.
         ValueError: If the format holds boxes only, and these are none.
     """
     if form == "visionllm":
@@ -53,6 +57,8 @@ def written_as(result: Result, form: str) -> dict[str, Any]:
         return {"space": plain.get("space"), "result": plain}
     if not isinstance(result, Detections):
         raise ValueError(f"expected a task that finds boxes for the format {form}, got another one")
+    if not (np.isfinite(result.boxes).all() and np.isfinite(result.scores).all()):
+        raise from_engine(NotFinite())
     return {"space": FORMS[form].space, "result": FORMS[form].write(result)}
 
 

@@ -8,8 +8,10 @@ from typing import Any
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from visionllm.engine.errors import NotFinite
 from visionllm.engine.events import Event, Failed, Finished
 from visionllm.server.backend import Ticket
+from visionllm.server.errors import from_engine
 from visionllm.server.service import until_gone
 
 DONE = b"data: [DONE]\n\n"
@@ -19,7 +21,7 @@ def sse(plain: Any) -> bytes:
     """Return one event with JSON data.
 
     Raises:
-        ValueError: If a number is NaN or infinite.
+        ApiError: As `dumps`.
     """
     return b"data: " + dumps(plain) + b"\n\n"
 
@@ -28,9 +30,13 @@ def dumps(plain: Any) -> bytes:
     """Return JSON on one line.
 
     Raises:
-        ValueError: If a number is NaN or infinite.
+        ApiError: With status 500, if a number is NaN or infinite.
     """
-    return json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    try:
+        text = json.dumps(plain, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        raise from_engine(NotFinite()) from None
+    return text.encode("utf-8", "replace")
 
 
 async def merged(tickets: Sequence[Ticket]) -> AsyncGenerator[tuple[int, Event], None]:

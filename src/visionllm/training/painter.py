@@ -240,7 +240,7 @@ class PainterObjective:
         context = torch.zeros(len(samples), 0, height, width)
         if self.decoder == "editing":
             context = encode(decoder.vae, signed(np.stack([_given(sample) for sample in samples]))).mean
-        made = decoder.paint(states, context, options or Options(), self.size_hw, range(len(samples)))
+        made = decoder.paint(decoder.start(states, context, options or Options(), self.size_hw, range(len(samples))))
         return (made * 255).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
     def _right(self, sample: Sample, made: np.ndarray) -> bool:

@@ -283,7 +283,6 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             return []
         made: dict[int, GeneratedImages] = {}
         for painting in self.begin(queries, images, options, states):
-            self._paint(painting.sampling)
             made |= self.finish(painting)
         return [made[unit] for unit in range(len(queries))]
 
@@ -312,11 +311,11 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             own = [seeds[i] for i in chosen]
             paintings.append(
                 Painting(
-                    sampling=self._sampling(states[index], context, options, size, own),
+                    sampling=self.start(states[index], context, options, size, own),
                     owners=tuple(owners[i] for i in chosen),
                     seeds=tuple(own),
                     originals={
-                        unit: self._original_hw(queries, images, unit) for unit, own in enumerate(sizes) if own == size
+                        unit: self._original_hw(queries, images, unit) for unit, hw in enumerate(sizes) if hw == size
                     },
                 )
             )
@@ -324,12 +323,12 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
 
     @torch.no_grad()
     def finish(self, painting: Painting) -> dict[int, GeneratedImages]:
-        """Return the pictures of each unit of a painting that has taken all its steps.
+        """Take the steps that are left, and return the pictures of each unit.
 
         Raises:
             FloatingPointError: If a picture holds what is no number.
         """
-        pixels = self._seen(painting.sampling.latents)
+        pixels = self.paint(painting.sampling)
         check_finite("pictures", pixels)
         found = (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         results = {}
@@ -343,34 +342,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         return results
 
     @torch.no_grad()
-    def paint(
-        self,
-        states: Tensor,
-        context: Tensor,
-        options: Options,
-        size_hw: tuple[int, int],
-        seeds: Sequence[int],
-        noise: Tensor | None = None,
-    ) -> Tensor:
-        """Make M pictures of one size.
-
-        Args:
-            states: float[M, tokens, width]. Mapped slots.
-            context: float[M, C, h, w]. Latents of the pictures to edit; C is 0 where there are none.
-            options: Scheduler, steps and guidance.
-            size_hw: (height, width) in pixels.
-            seeds: One a picture; its starting noise and the noise of its steps depend on nothing else.
-            noise: float[M, latent channels, h, w]. The starting noise, if it is not to be drawn.
-
-        Returns:
-            float[M, 3, H, W] in [0, 1].
-        """
-        self.wake()
-        sampling = self._sampling(states, context, options, size_hw, seeds, noise)
-        self._paint(sampling)
-        return self._seen(sampling.latents)
-
-    def _sampling(
+    def start(
         self,
         states: Tensor,
         context: Tensor,
@@ -379,7 +351,16 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         seeds: Sequence[int],
         noise: Tensor | None = None,
     ) -> Sampling:
-        """Return M pictures before their first step; the arguments are those of `paint`."""
+        """Return M pictures of one size before their first step.
+
+        Args:
+            states: float[M, tokens, width]. Mapped slots.
+            context: float[M, C, h, w]. Latents of the pictures to edit; C is 0 where there are none.
+            options: Scheduler, steps and guidance.
+            size_hw: (height, width) in pixels.
+            seeds: One a picture; its starting noise and the noise of its steps depend on nothing else.
+            noise: float[M, latent channels, h, w]. The starting noise, if it is not to be drawn.
+        """
         config = self.config
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         if noise is None:
@@ -390,13 +371,13 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         guides = self._guides(states, context, options)
         return Sampling(stepper, noise.to(self.device, self.dtype), guides, generators)
 
-    def _paint(self, sampling: Sampling) -> None:
+    @torch.no_grad()
+    def paint(self, sampling: Sampling) -> Tensor:
+        """Take the steps that are left; return float[M, 3, H, W] in [0, 1]."""
+        self.wake()
         while sampling.taken < sampling.steps:
             sampling.step(look(self.unet, [sampling])[0])
-
-    def _seen(self, latents: Tensor) -> Tensor:
-        """Return float[M, 3, H, W] in [0, 1], what latents look like."""
-        pixels = decode(self.vae, latents.to(self.dtype) / latent_scale(self.vae))
+        pixels = decode(self.vae, sampling.latents.to(self.dtype) / latent_scale(self.vae))
         return (pixels.float() / 2 + 0.5).clamp(0, 1)
 
     @torch.no_grad()

@@ -27,7 +27,7 @@ def saved(session: Session, kind: str, threshold: float) -> str:
 
     Raises:
         Told: If there is nothing to save.
-        ValueError: If a number is NaN.
+        ApiError: If a number is NaN.
     """
     if session.picture is None:
         raise Told("There is no picture yet, so there is nothing to save.")

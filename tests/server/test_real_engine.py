@@ -1,4 +1,4 @@
-"""A real model behind the server: answers are the model's own, and routes work with every decoder."""
+"""A real engine with a real model behind the server: its answers are the model's own, and every decoder is reached."""
 
 import base64
 from io import BytesIO
@@ -8,8 +8,8 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from tests.server.helpers import client_of, url
-from tests.server.threaded import ThreadedEngine
 from tests.small import picture, small_predictor
+from visionllm.engine import Engine
 from visionllm.server import card_of
 from visionllm.types import Box, Options
 
@@ -21,10 +21,8 @@ def model():
 
 @pytest.fixture(scope="module")
 def served(model):
-    engine = ThreadedEngine(model)
-    with client_of(engine, card=card_of(model, "stub")) as client:
+    with Engine(model) as engine, client_of(engine, card=card_of(model, "stub")) as client:
         yield client
-    engine.stop()
 
 
 def file_of(image: Image.Image) -> bytes:
