@@ -23,10 +23,10 @@ NAME = "model.language_model.model.layers.0.self_attn.q_proj"
 def go(recipe: Recipe, folder: Path, stop_at: int | None = None) -> RecipeRun:
     options = RunOptions(folder=folder, workers=0, quiet=True, stop_at=stop_at)
     started = RecipeRun(recipe, folder, options, photos=False)
-    if not started.has_result("wide-decoders"):
+    if not started.has_result("more-poses"):
         torch.manual_seed(11)
-        before = started.module(replace(recipe.stage("wide-decoders"), start={}))
-        write_checkpoint(folder / "wide-decoders" / "result", {"model": distinct(before)}, {"scores": {}})
+        before = started.module(replace(recipe.stage("more-poses"), start={}))
+        write_checkpoint(folder / "more-poses" / "result", {"model": distinct(before)}, {"scores": {}})
     started.run(["adapted"])
     return started
 
@@ -56,7 +56,7 @@ def test_nothing_but_adapters_learns(recipe: Recipe, adapted: RecipeRun):
     learning = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
     assert len(learning) == sum(len(group["params"]) for group in groups) == 2 * 6 * 3
     assert all(".lora_" in name for name in learning)
-    before = load_file(adapted.folder / "wide-decoders" / "result" / "model.safetensors")
+    before = load_file(adapted.folder / "more-poses" / "result" / "model.safetensors")
     after = load_file(adapted.folder / "adapted" / "result" / "model.safetensors")
     changed = {name for name, tensor in after.items() if not torch.equal(tensor, before[name])}
     assert f"{NAME}.weight" in changed
@@ -83,7 +83,7 @@ def test_the_exported_model_is_the_one_before_with_the_exported_adapters(
 ):
     adapted.export("adapted", tmp_path / "model")
     adapted.export_adapters("adapted", tmp_path / "adapters")
-    adapted.export("wide-decoders", tmp_path / "before")
+    adapted.export("more-poses", tmp_path / "before")
     whole, model = (load_model(tmp_path / name) for name in ("model", "before"))
     load_adapters(model, tmp_path / "adapters")
     merge_adapters(model)
@@ -96,14 +96,14 @@ def test_the_exported_model_is_the_one_before_with_the_exported_adapters(
 
 
 def test_later_stages_go_on_from_merged_weights(recipe: Recipe, adapted: RecipeRun):
-    later = adapted.module(replace(recipe.stage("wide-decoders"), start={"model": "adapted:model"}))
+    later = adapted.module(replace(recipe.stage("more-poses"), start={"model": "adapted:model"}))
     result = load_file(adapted.folder / "adapted" / "result" / "model.safetensors")
     assert torch.equal(later.state_dict()[f"{NAME}.weight"], result[f"{NAME}.weight"])
 
 
 def test_a_stage_without_adapters_has_none_to_export(adapted: RecipeRun, tmp_path: Path):
-    with pytest.raises(ValueError, match="expected a finished stage with adapters, got wide-decoders; see"):
-        adapted.export_adapters("wide-decoders", tmp_path / "adapters")
+    with pytest.raises(ValueError, match="expected a finished stage with adapters, got more-poses; see"):
+        adapted.export_adapters("more-poses", tmp_path / "adapters")
     assert not (tmp_path / "adapters").exists()
 
 

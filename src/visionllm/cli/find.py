@@ -48,8 +48,6 @@ def find(
     visionllm find new.png -e a.png@10,20 -e b.png@30,30 -l bolt -l nut --save-examples parts.safetensors
 
     visionllm find new.png --use-examples parts.safetensors
-
-    The embedded model has not learned this yet: name another one with --model.
     """
     from visionllm.processing import open_picture
     from visionllm.rendering import draw_examples

@@ -51,7 +51,7 @@ def generate(
 
     visionllm generate "two red stars above a boat" --out stars.png --seed 3
 
-    The embedded model has not learned this yet: name another one with --model.
+    The embedded model draws the things of its own world, at 64×64 pixels, and many of them wrong (docs/scores.md).
     """
     check_out(out)
     options = _options(seed, steps, guidance, None, scheduler, size, protocol)
@@ -89,7 +89,7 @@ def edit(
 
     With regions, every pixel outside all of them stays as it is.
 
-    The embedded model has not learned this yet: name another one with --model.
+    The embedded model recolours and removes; to add, move or replace it rarely manages (docs/scores.md).
     """
     from visionllm.processing import open_picture
 

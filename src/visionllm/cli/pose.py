@@ -33,7 +33,7 @@ def pose(
 
     Without -k, a class has the keypoints of its own skeleton (a person has COCO's 17).
 
-    The embedded model has not learned this yet: name another one with --model.
+    The embedded model knows drawn people, dogs, horses and birds, and places their joints roughly (docs/scores.md).
     """
     from visionllm.predictor import check_names, keypoints_of
     from visionllm.processing import open_picture

@@ -271,13 +271,19 @@ STAGES: tuple[Stage, ...] = (
             "model.decoders.detection": "wide-expert:detector", **_SHAPES,
         },
     ),
+    Stage(
+        name="more-poses", objective="tasks", decoders=EVERY, seed=3, steps=2000, pictures=12, questions=3, units=24,
+        mixture=POSE | {"pose-nothing": 0.1, "known-poses": 1.2},
+        rates={"model.decoders.pose.pyramid.backbone.*": 2e-4, "model.decoders.pose.*": 3e-4, "*": 0.0},
+        ema=0.998, warmup=0.02, floor=0.02, clip=5.0, start={"model": "wide-decoders:model"},
+    ),
 )  # fmt: skip
 
 ASKED: tuple[Stage, ...] = (
     Stage(
         name="adapted", objective="tasks", decoders=EVERY, adapters=AdapterConfig(),
         seed=3, steps=300, pictures=16, questions=8, precision="bf16", mixture=LANGUAGE, rates={"*.lora_*": 1e-3},
-        warmup=0.03, floor=0.05, start={"model": "wide-decoders:model"},
+        warmup=0.03, floor=0.05, start={"model": "more-poses:model"},
     ),
 )  # fmt: skip
 """Stages that run when they are named: adapters for the language model of a model that is finished."""
