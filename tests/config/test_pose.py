@@ -26,6 +26,7 @@ def test_every_field_is_explained():
         ({"oks_cost": -1.0}, "expected oks_cost >= 0, got -1.0"),
         ({"box_layers": 6}, "expected box_layers < decoder_layers, so that some decode keypoints, got 6 of 6"),
         ({"poses": 901}, "expected poses <= object_queries, got 901 of 900"),
+        ({"nms_iou": 1.5}, "expected nms_iou in [0, 1], got 1.5"),
         ({"keypoint_scores": "x"}, "expected keypoint_scores to be one of ('instance', 'learned'), got 'x'"),
     ],
 )

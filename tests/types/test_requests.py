@@ -32,6 +32,12 @@ def test_a_size_of_nothing_is_refused():
         Options(size_hw=(0, 8))
 
 
+def test_overlaps_are_merged_as_the_request_says_or_else_as_the_decoder_does():
+    assert Options().merged(0.6).nms_iou == 0.6
+    assert Options(nms_iou=1.0).merged(0.6).nms_iou == 1.0
+    assert Options(protocol="published").merged(0.6).nms_iou is None
+
+
 def test_beams_do_not_sample():
     with pytest.raises(ValueError, match=r"expected temperature 0 with num_beams 2, got 0.5"):
         Options(num_beams=2, temperature=0.5)

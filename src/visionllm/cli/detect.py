@@ -12,6 +12,7 @@ from visionllm.cli.options import (
     MaskOption,
     Model,
     Out,
+    Overlap,
     PointOption,
     PolygonOption,
     Protocol,
@@ -31,10 +32,6 @@ if TYPE_CHECKING:
 
 ImageFile = Annotated[Path, typer.Argument(metavar="IMAGE", help="A picture file.")]
 Classes = Annotated[list[str] | None, typer.Argument(metavar="CLASS", help='Names, such as fish or "red star".')]
-Overlap = Annotated[
-    float | None,
-    typer.Option("--nms-iou", min=0, max=1, help="Of boxes of a class that overlap more, keep the best one."),
-]
 
 
 def detect(

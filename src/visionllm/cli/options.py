@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from visionllm.predictor import VisionLLM
     from visionllm.types import Options, Region
 
+Overlap = Annotated[
+    float | None,
+    typer.Option("--nms-iou", min=0, max=1, help="Of boxes of a class that overlap more, keep the best one."),
+]
 Threshold = Annotated[
     float | None, typer.Option(min=0, max=1, help="Lowest score of what is shown; the model's own by default.")
 ]

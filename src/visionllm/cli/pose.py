@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from visionllm.cli.options import AsJson, Device, Model, Out, Protocol, Threshold, answer_options, load
+from visionllm.cli.options import AsJson, Device, Model, Out, Overlap, Protocol, Threshold, answer_options, load
 from visionllm.cli.output import check_out, poses_to_json, print_json, print_notices, print_poses, save_picture
 
 
@@ -21,6 +21,7 @@ def pose(
     out: Out = None,
     as_json: AsJson = False,
     threshold: Threshold = None,
+    nms_iou: Overlap = None,
     protocol: Protocol = "known",
     model: Model = None,
     device: Device = None,
@@ -41,7 +42,7 @@ def pose(
     check_out(out)
     names = check_names(classes or [])
     points = check_names(keypoint or keypoints_of(names), "keypoint")
-    options = answer_options(threshold, protocol=protocol)
+    options = answer_options(threshold, protocol=protocol, nms_iou=nms_iou)
     picture = open_picture(image)
     found = load(model, device).pose(picture, names, points, options=options)
     if out is not None:

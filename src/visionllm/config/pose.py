@@ -27,6 +27,8 @@ class PoseConfig(GroundingConfig):
         keypoint_cost: Matching cost of the keypoints' L1 distance, beside `oks_cost`.
         keypoint_weight: Loss weight of the keypoints' L1 distance, beside `oks_weight`, which the published code reads
             from the wrong place, and `visible_weight`.
+        nms_iou: Boxes of one class that overlap more than this are merged into the best one unless a request says
+            otherwise; None, as published, keeps all.
     """
 
     box_layers: int = 2
@@ -38,11 +40,14 @@ class PoseConfig(GroundingConfig):
     keypoint_weight: float = 10.0
     oks_weight: float = 10.0
     visible_weight: float = 1.0
+    nms_iou: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._check_ranges(RANGES)
         self._check_choice("keypoint_scores", ("instance", "learned"))
+        if self.nms_iou is not None and not 0 <= self.nms_iou <= 1:
+            raise ValueError(f"expected nms_iou in [0, 1], got {self.nms_iou}")
         if self.box_layers >= self.decoder_layers:
             raise ValueError(
                 f"expected box_layers < decoder_layers, so that some decode keypoints, "

@@ -80,6 +80,7 @@ POSE = {key: value for key, value in DETECTION.items() if key not in _OF_MASKS} 
     "keypoint_cost": 2.0,
     "denoise_queries": 16,
     "threshold": 0.3,
+    "nms_iou": 0.6,
 }
 
 PICTURE_SIDE = 64

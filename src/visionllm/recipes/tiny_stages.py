@@ -272,7 +272,7 @@ STAGES: tuple[Stage, ...] = (
         },
     ),
     Stage(
-        name="more-poses", objective="tasks", decoders=EVERY, seed=3, steps=2000, pictures=12, questions=3, units=24,
+        name="more-poses", objective="tasks", decoders=EVERY, seed=3, steps=1500, pictures=12, questions=3, units=24,
         mixture=POSE | {"pose-nothing": 0.1, "known-poses": 1.2},
         rates={"model.decoders.pose.pyramid.backbone.*": 2e-4, "model.decoders.pose.*": 3e-4, "*": 0.0},
         ema=0.998, warmup=0.02, floor=0.02, clip=5.0, start={"model": "wide-decoders:model"},

@@ -1,7 +1,7 @@
 """What a user sends: messages made of text, pictures and regions."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 from PIL import Image
@@ -84,7 +84,8 @@ class Options:
             their scores. `free`: the model writes its own answer, and what it routes is decoded.
         threshold: Lowest score of a returned instance, in [0, 1]; None takes the model's own default.
         candidates: Only so many of the best pairs of object query and class are looked at; None looks at all.
-        nms_iou: Boxes of one class that overlap more than this are merged into the best one; None keeps all.
+        nms_iou: Boxes of one class that overlap more than this are merged into the best one; 1 keeps all, and None does
+            what suits the decoder: the embedded model merges poses, and nothing else.
         max_instances: At most this many instances a result.
         max_per_class: At most this many instances a class, phrase or region; None sets no such limit.
         masks: Whether instances come with masks.
@@ -144,6 +145,12 @@ class Options:
         if self.threshold is not None:
             return self.threshold
         return 0.0 if self.protocol == "published" else default
+
+    def merged(self, default: float | None) -> "Options":
+        """Return the same, with a decoder's own `nms_iou` where the request names none."""
+        if self.nms_iou is not None or self.protocol == "published":
+            return self
+        return replace(self, nms_iou=default)
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,16 @@ def test_keypoints_are_pixels_of_the_original_picture():
     assert result.size_hw == (128, 192)
 
 
+def test_a_decoder_merges_poses_as_its_configuration_says_unless_the_request_does(monkeypatch):
+    decoder, queries, images, _ = PoseDecoder.example()
+    decoder.config = replace(decoder.config, nms_iou=0.6)
+    asked: list[Options] = []
+    monkeypatch.setattr("visionllm.decoders.pose.decoder.poses", lambda *given: asked.append(given[2]))
+    for options in (Options(), Options(nms_iou=1.0), Options(protocol="published")):
+        decoder.eval().decode(queries, images, options)
+    assert [options.nms_iou for options in asked] == [0.6, 1.0, None]
+
+
 def test_a_unit_without_objects_finds_nothing_and_harms_no_other():
     model, images = decoder(), pictures([(64, 96)])
     queries = units("DPP", "PP", images=[0, 0])

@@ -178,7 +178,7 @@ class PoseDecoder(GroundedDecoder[PoseTargets, PoseConfig]):
         """Return one result per unit, in pixels of the original image; see `Options` for thresholds."""
         if not len(queries):
             return []
-        threshold = options.lowest_score(self.config.threshold)
+        threshold, options = options.lowest_score(self.config.threshold), options.merged(self.config.nms_iou)
         return poses(self(queries, images), images.select(queries.images), options, threshold, self.quirks)
 
     @classmethod
