@@ -18,8 +18,8 @@ def test_every_stage_takes_over_from_stages_before_it():
     names = [stage.name for stage in STAGES]
     first = ["tower", "expert", "projector", "chat", "joined", "together", "language", "decoders"]
     experts = ["wide-tower", "letter-tower", "wide-expert", "vae", "pose-expert", "draw-expert", "edit-expert"]
-    joined = ["wide-language", "more-language", "last-language", "wide-decoders", "more-poses"]
-    assert names == [*first, *experts, "draw-shapes", "draw-more", "edit-shapes", *joined]
+    joined = ["wide-language", "more-language", "last-language", "wide-decoders", "mappers", "more-poses"]
+    assert names == [*first, *experts, "draw-shapes", "draw-more", "draw-last", "edit-shapes", *joined]
 
 
 def test_every_family_is_trained_and_known():
@@ -29,7 +29,7 @@ def test_every_family_is_trained_and_known():
 
 def test_stages_draw_different_pictures():
     alone = [stage for stage in STAGES if not stage.themes and stage.objective in ("tower", "expert", "tasks")]
-    again = ("more-language", "last-language", "more-poses")  # there are ten seeds; they see some pictures again
+    again = ("more-language", "last-language", "mappers", "more-poses")  # there are ten seeds; they see some pictures again
     first = [stage.seed for stage in alone if stage.name not in again]
     assert len(set(first)) == len(first)
 

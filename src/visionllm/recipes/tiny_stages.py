@@ -88,7 +88,7 @@ _BLOCKS = ("down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm
 _PAINTED = {f"decoder.unet.{part}": f"draw-expert:decoder.unet.{part}" for part in _BLOCKS}  # the first layer sees more
 _SHAPES = {
     f"model.decoders.{decoder}.{part}": f"{stage}:decoder.{part}"
-    for decoder, stage in (("generation", "draw-more"), ("editing", "edit-shapes"))
+    for decoder, stage in (("generation", "draw-last"), ("editing", "edit-shapes"))
     for part in ("unet", "empty_words")
 }
 BOTH = {
@@ -239,8 +239,13 @@ STAGES: tuple[Stage, ...] = (
         mixture=DRAW | {"draw-one": 0.8, "draw-several": 1.8, "draw-count": 1.2, "draw-relation": 1.5},
         start={"decoder": "draw-shapes:decoder", "briefs": "draw-shapes:briefs"},
     ),
+    replace(
+        _DRAW_SHAPES, name="draw-last", seed=8, steps=3300, rates=_TOLD | {"*": 8e-4},
+        mixture=DRAW | {"draw-one": 0.8, "draw-several": 2, "draw-count": 1.2, "draw-relation": 2},
+        start={"decoder": "draw-more:decoder", "briefs": "draw-more:briefs"},
+    ),
     Stage(
-        name="edit-shapes", objective="painter", seed=7, steps=8000, pictures=32, pool=12_000, close_ups=True,
+        name="edit-shapes", objective="painter", seed=7, steps=5000, pictures=32, pool=12_000, close_ups=True,
         mixture=EDIT, rates=_TOLD | {"*": 1.2e-3}, decay=0.0, ema=0.999, warmup=0.02, floor=0.02,
         start={
             "decoder": "edit-expert:decoder", "briefs": "edit-expert:briefs", "decoder.vae": "draw-shapes:decoder.vae",
@@ -272,10 +277,15 @@ STAGES: tuple[Stage, ...] = (
         },
     ),
     Stage(
+        name="mappers", objective="tasks", decoders=EVERY, seed=4, steps=3000, pictures=32, questions=4, units=0,
+        link_weight=1.0, mixture=DRAW | EDIT, rates={"model.decoders.*.mapper.*": 3e-3, "*": 0.0},
+        ema=0.998, warmup=0.02, floor=0.02, clip=5.0, start={"model": "wide-decoders:model", **_EXPERTS},
+    ),
+    Stage(
         name="more-poses", objective="tasks", decoders=EVERY, seed=3, steps=1500, pictures=12, questions=3, units=24,
         mixture=POSE | {"pose-nothing": 0.1, "known-poses": 1.2},
         rates={"model.decoders.pose.pyramid.backbone.*": 2e-4, "model.decoders.pose.*": 3e-4, "*": 0.0},
-        ema=0.998, warmup=0.02, floor=0.02, clip=5.0, start={"model": "wide-decoders:model"},
+        ema=0.998, warmup=0.02, floor=0.02, clip=5.0, start={"model": "mappers:model"},
     ),
 )  # fmt: skip
 
