@@ -240,7 +240,7 @@ STAGES: tuple[Stage, ...] = (
         start={"decoder": "draw-shapes:decoder", "briefs": "draw-shapes:briefs"},
     ),
     replace(
-        _DRAW_SHAPES, name="draw-last", seed=8, steps=3300, rates=_TOLD | {"*": 8e-4},
+        _DRAW_SHAPES, name="draw-last", seed=8, steps=2000, rates=_TOLD | {"*": 8e-4},
         mixture=DRAW | {"draw-one": 0.8, "draw-several": 2, "draw-count": 1.2, "draw-relation": 2},
         start={"decoder": "draw-more:decoder", "briefs": "draw-more:briefs"},
     ),
