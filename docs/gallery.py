@@ -61,7 +61,7 @@ def main() -> None:
         answer = model.ask(card.text, picture, regions=card.regions, options=Options(seed=card.seed))
         cards.append(draw_answer(picture, card.text, answer, regions=card.regions))
         sys.stdout.write(f"{card.picture}: {card.text} → {answer.text}\n")
-    contact_sheet(cards, columns=3).save(PAGE, optimize=True)
+    contact_sheet(cards, columns=3).quantize(256).save(PAGE, optimize=True)
     sys.stdout.write(f"{PAGE}\n")
 
 

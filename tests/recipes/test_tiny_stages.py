@@ -19,7 +19,7 @@ def test_every_stage_takes_over_from_stages_before_it():
     first = ["tower", "expert", "projector", "chat", "joined", "together", "language", "decoders"]
     experts = ["wide-tower", "letter-tower", "wide-expert", "vae", "pose-expert", "draw-expert", "edit-expert"]
     joined = ["wide-language", "more-language", "last-language", "wide-decoders", "mappers", "more-poses"]
-    assert names == [*first, *experts, "draw-shapes", "draw-more", "draw-last", "edit-shapes", *joined]
+    assert names == [*first, *experts, "draw-shapes", "draw-more", "edit-shapes", *joined]
 
 
 def test_every_family_is_trained_and_known():

@@ -88,7 +88,7 @@ _BLOCKS = ("down_blocks", "mid_block", "up_blocks", "time_embedding", "conv_norm
 _PAINTED = {f"decoder.unet.{part}": f"draw-expert:decoder.unet.{part}" for part in _BLOCKS}  # the first layer sees more
 _SHAPES = {
     f"model.decoders.{decoder}.{part}": f"{stage}:decoder.{part}"
-    for decoder, stage in (("generation", "draw-last"), ("editing", "edit-shapes"))
+    for decoder, stage in (("generation", "draw-more"), ("editing", "edit-shapes"))
     for part in ("unet", "empty_words")
 }
 BOTH = {
@@ -238,11 +238,6 @@ STAGES: tuple[Stage, ...] = (
         _DRAW_SHAPES, name="draw-more", seed=4, steps=5000, rates=_TOLD | {"*": 1e-3},
         mixture=DRAW | {"draw-one": 0.8, "draw-several": 1.8, "draw-count": 1.2, "draw-relation": 1.5},
         start={"decoder": "draw-shapes:decoder", "briefs": "draw-shapes:briefs"},
-    ),
-    replace(
-        _DRAW_SHAPES, name="draw-last", seed=8, steps=2000, rates=_TOLD | {"*": 8e-4},
-        mixture=DRAW | {"draw-one": 0.8, "draw-several": 2, "draw-count": 1.2, "draw-relation": 2},
-        start={"decoder": "draw-more:decoder", "briefs": "draw-more:briefs"},
     ),
     Stage(
         name="edit-shapes", objective="painter", seed=7, steps=5000, pictures=32, pool=12_000, close_ups=True,
