@@ -29,7 +29,7 @@ def test_every_family_is_trained_and_known():
 
 def test_stages_draw_different_pictures():
     alone = [stage for stage in STAGES if not stage.themes and stage.objective in ("tower", "expert", "tasks")]
-    again = ("more-language", "last-language", "mappers", "more-poses")  # there are ten seeds; they see some pictures again
+    again = ("more-language", "last-language", "mappers", "more-poses")  # there are ten seeds only
     first = [stage.seed for stage in alone if stage.name not in again]
     assert len(set(first)) == len(first)
 
