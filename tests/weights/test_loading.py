@@ -31,7 +31,7 @@ def whole() -> VisionLLM:
 
 @pytest.fixture(scope="module")
 def pictures() -> list[Image.Image]:
-    drawn = (draw_picture(seed, split="test") for seed in range(1, 4))
+    drawn = (draw_picture(seed, split="test") for seed in range(1, 25))
     return [Image.fromarray(picture.pixels) for picture in drawn]
 
 
@@ -81,8 +81,10 @@ def test_a_model_that_fits_is_not_spread(whole: VisionLLM, pictures: list[Image.
 
 
 def test_layers_on_the_disk_give_the_same_answers(whole: VisionLLM, pictures: list[Image.Image], tmp_path: Path):
+    sizes = {part.name: part.size("fp32", 4) for part in parts_of(whole.model)}
+    room = sum(sizes.values()) - sizes["language_model"] // 3  # about a third of the layers have to stay on the disk
     model = VisionLLM.load(
-        device="cpu", device_map="auto", max_memory={"cpu": "33MB"}, offload_folder=tmp_path / "layers"
+        device="cpu", device_map="auto", max_memory={"cpu": room}, offload_folder=tmp_path / "layers"
     )
     away = {name for name, tensor in model.model.state_dict().items() if tensor.is_meta}
     assert away and all(name.startswith("language_model.model.layers.") for name in away)
