@@ -112,7 +112,8 @@ def _needs_the_extra() -> None:
     """
     from importlib.util import find_spec
 
-    missing = [name for name in ("fastapi", "uvicorn", "prometheus_client", "python_multipart") if not find_spec(name)]
+    needed = ("fastapi", "uvicorn", "prometheus_client", "python_multipart", "diffusers")
+    missing = [name for name in needed if not find_spec(name)]
     if missing:
         raise ImportError(f"visionllm serve needs {', '.join(missing)}: pip install 'visionllm-v2[serve]'")
 
