@@ -349,8 +349,15 @@ def test_s11_a_picture_in_an_answer_is_refused(client):
     assert error_of(client.post(CHAT, json=body), 400)["param"] == "messages.1.content.0"
 
 
-FIELDS = ["chat_template", "chat_template_kwargs", "tokenize", "tools", "logit_bias", "stop", "user", "__proto__", ""]
-FIELDS += ["guided_regex", "prompt_embeds", "mm_processor_kwargs", "trust_remote_code", "Model", "response_format"]
+FIELDS = ["chat_template", "chat_template_kwargs", "tokenize", "functions", "logit_bias", "__proto__", ""]
+FIELDS += [
+    "guided_regex",
+    "prompt_embeds",
+    "mm_processor_kwargs",
+    "trust_remote_code",
+    "Model",
+    "add_generation_prompt",
+]
 
 
 @pytest.mark.parametrize("field", FIELDS)

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from visionllm.server.schema.base import MAX_CHOICES, Closed, Name, OptionsBody, Seed, Text
+from visionllm.server.schema.neutral import Neutral
 from visionllm.server.schema.parts import AnswerPart, TextPart, UserPart
 
 MAX_PARTS = 256
@@ -66,7 +67,7 @@ class StreamOptions(Closed):
 ChatMessage = Annotated[SystemMessage | UserMessage | AssistantMessage, Field(discriminator="role")]
 
 
-class ChatBody(Closed):
+class ChatBody(Neutral):
     """A conversation that ends with a question, and how to answer it."""
 
     model: Name

@@ -5,14 +5,18 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field
 
 from visionllm.server.schema.base import MAX_CHOICES, MAX_STEPS, Closed, Guidance, Name, OptionsBody, Seed
+from visionllm.server.schema.neutral import User
 
 Size = Annotated[str, Field(pattern=r"^(auto|[1-9][0-9]{0,4}x[1-9][0-9]{0,4})$", max_length=11)]
 Words = Annotated[str, Field(min_length=1, max_length=4000)]
+Quality = Literal["auto", "standard"]
+Background = Literal["auto", "opaque"]
+"""What clients of OpenAI's API send by habit: there is one quality, and pictures are opaque."""
 Count = Annotated[int, Field(ge=1, le=MAX_CHOICES)]
 
 
-class GenerationBody(Closed):
-    """What a new picture shows; it comes as a PNG file in base 64."""
+class _Wanted(Closed):
+    """What a new picture and an edit share."""
 
     prompt: Words
     model: Name
@@ -20,22 +24,23 @@ class GenerationBody(Closed):
     size: Size | None = None
     response_format: Literal["b64_json"] | None = None
     output_format: Literal["png"] | None = None
+    quality: Quality | None = None
+    background: Background | None = None
+    user: User = None
     seed: Seed | None = None
+
+
+class GenerationBody(_Wanted):
+    """What a new picture shows; it comes as a PNG file in base 64."""
+
     options: OptionsBody | None = None
 
 
-class EditFields(Closed):
+class EditFields(_Wanted):
     """The fields of the form of an edit, its files left out."""
 
     model_config = ConfigDict(strict=False)
 
-    prompt: Words
-    model: Name
-    n: Count | None = None
-    size: Size | None = None
-    response_format: Literal["b64_json"] | None = None
-    output_format: Literal["png"] | None = None
-    seed: Seed | None = None
     steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
     guidance: Guidance | None = None
     image_guidance: Guidance | None = None
