@@ -68,6 +68,8 @@ def test_what_the_answer_says_is_there_is_found_at_any_score(predictor, scripted
         assert found is not None and sorted(found.class_ids.tolist()) == list(range(count))
         assert len(predictor.ask(question, picture(), options=high).detections) == 0
     assert len(predictor.ask("Find both.", picture(), options=high).detections) == 0
+    named = predictor.ask("Find both.", picture()).detections
+    assert named is not None and set(named.class_ids.tolist()) == {0, 1}
 
 
 def test_a_routing_token_without_a_picture_is_text_only(predictor, scripted):

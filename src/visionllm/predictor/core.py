@@ -314,10 +314,15 @@ def compose_units(
 
 
 def settled(options: Options, reading: Reading) -> Options:
-    """Ask for the best instances whatever their scores, where the answer has said that each of its words is there."""
-    if options.threshold is not None or not all(routed.means_one for routed in reading.routed):
+    """Ask for what an answer says is there: the best instance of each of its words at least, whatever the scores.
+
+    Words that mean one thing, such as `[GRD]`, have that one alone. A threshold of the request's own is kept.
+    """
+    if options.threshold is not None:
         return options
-    return replace(options, threshold=0.0, max_per_class=1)
+    if all(routed.means_one for routed in reading.routed):
+        return replace(options, threshold=0.0, max_per_class=1)
+    return replace(options, min_per_class=max(1, options.min_per_class))
 
 
 def first_instances(found: _Found, count: int) -> _Found:

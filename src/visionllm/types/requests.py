@@ -88,6 +88,8 @@ class Options:
             what suits the decoder: the embedded model merges poses, and nothing else.
         max_instances: At most this many instances a result.
         max_per_class: At most this many instances a class, phrase or region; None sets no such limit.
+        min_per_class: So many instances a class, phrase or region come whatever their scores, if there are as many. A
+            free answer shows at least the best instance of what it says is there, unless there is a `threshold`.
         masks: Whether instances come with masks.
         steps: Steps from noise to a picture; None takes the decoder's own default, as below.
         guidance: How strongly words guide a picture; 1 switches guidance off.
@@ -110,6 +112,7 @@ class Options:
     nms_iou: float | None = None
     max_instances: int = 100
     max_per_class: int | None = None
+    min_per_class: int = 0
     masks: bool = True
     steps: int | None = None
     guidance: float | None = None
@@ -129,6 +132,7 @@ class Options:
             "nms_iou": self.nms_iou is None or 0 <= self.nms_iou <= 1,
             "max_instances": self.max_instances >= 1,
             "max_per_class": self.max_per_class is None or self.max_per_class >= 1,
+            "min_per_class": 0 <= self.min_per_class <= (self.max_per_class or self.max_instances),
             "steps": self.steps is None or (isinstance(self.steps, int) and self.steps >= 1),
             "guidance": self.guidance is None or 0 <= self.guidance < math.inf,
             "image_guidance": self.image_guidance is None or 0 <= self.image_guidance < math.inf,

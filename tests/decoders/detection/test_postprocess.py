@@ -76,6 +76,14 @@ def test_a_limit_a_class_keeps_the_best_of_each():
     assert found(max_per_class=1, nms_iou=0.99).class_ids.tolist() == [1, 0]
 
 
+def test_so_many_of_a_class_come_whatever_their_scores():
+    assert found(threshold=0.99, min_per_class=1).class_ids.tolist() == [1, 0]
+    assert found(threshold=0.5, min_per_class=2).class_ids.tolist() == [1, 0, 0, 1]
+    assert found(threshold=0.99, min_per_class=2, max_instances=3).class_ids.tolist() == [1, 0, 0]
+    with pytest.raises(ValueError, match="option min_per_class is out of range: got 3"):
+        Options(min_per_class=3, max_per_class=2)
+
+
 def test_masks_may_be_left_out():
     assert found(masks=False).masks is None
 

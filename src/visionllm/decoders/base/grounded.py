@@ -49,6 +49,7 @@ class GroundedDecoder(Decoder[TargetT], ABC, Generic[TargetT, ConfigT]):
         "nms_iou",
         "max_instances",
         "max_per_class",
+        "min_per_class",
         "masks",
     )
 

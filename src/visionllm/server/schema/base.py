@@ -32,6 +32,7 @@ class OptionsBody(Closed):
     nms_iou: Share | None = None
     max_instances: Annotated[int, Field(ge=1, le=MAX_INSTANCES)] | None = None
     max_per_class: Annotated[int, Field(ge=1, le=MAX_INSTANCES)] | None = None
+    min_per_class: Annotated[int, Field(ge=0, le=MAX_INSTANCES)] | None = None
     masks: bool | None = None
     num_beams: Annotated[int, Field(ge=1, le=MAX_BEAMS)] | None = None
     steps: Annotated[int, Field(ge=1, le=MAX_STEPS)] | None = None
