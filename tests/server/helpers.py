@@ -2,7 +2,6 @@
 
 import base64
 import contextlib
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -20,13 +19,7 @@ from visionllm.server import ModelCard, ServerConfig, create_app, listen
 from visionllm.server.running import Server
 
 KEY = "a-key-of-many-letters"
-SOAK = os.environ.get("VISIONLLM_SOAK") == "1"
 CARD = ModelCard(name=NAME, context=CONTEXT, decoders=("detection",), count=words_in, created=1)
-
-
-def times(few: int, many: int) -> int:
-    """Return how often something is tried: `many` where `make soak` asks for the full counts."""
-    return many if SOAK else few
 
 
 class Peak:

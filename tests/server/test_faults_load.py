@@ -15,8 +15,9 @@ import httpx
 import psutil
 import pytest
 
+from tests.counts import SOAK, count
 from tests.server.fuzz import cases
-from tests.server.helpers import SOAK, Live, chat, client_of, live, times, until
+from tests.server.helpers import Live, chat, client_of, live, until
 from tests.server.stub import StubEngine
 from visionllm.server import ServerConfig
 
@@ -42,7 +43,7 @@ def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(pause_s, c
     count = 100  # ten times what has room; steadily, ten times what the engine does in the same time
     with live(engine) as running:
         start = psutil.Process().memory_info().rss
-        for _ in range(times(1, 50)):
+        for _ in range(count("s01")):
             responses = asyncio.run(_steadily(running.url, count, pause_s))
             taken = [response for response in responses if response.status_code == 200]
             refused = [response for response in responses if response.status_code == 429]
@@ -74,7 +75,7 @@ def asked(running: Live, question: str, outcomes: list, **more) -> threading.Thr
 
 
 def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
-    for _ in range(times(10, 100)):
+    for _ in range(count("s02")):
         engine = StubEngine(step_s=0.005)
         with live(engine, ServerConfig(port=0, drain_s=10)) as running:
             outcomes: list = []
@@ -193,7 +194,7 @@ def test_s21_no_random_request_is_a_failure_of_the_server(stub):
     with client_of(stub) as client:
         described = client.get("/openapi.json").json()
         seen: dict[int, int] = {}
-        for method, path, options in cases(described, times(1000, 10_000)):
+        for method, path, options in cases(described, count("s21")):
             response = client.request(method, path, **options)
             assert response.status_code < 500, (method, path, options, response.text)
             seen[response.status_code] = seen.get(response.status_code, 0) + 1
@@ -222,7 +223,7 @@ def test_s23_a_reader_who_stops_reading_is_let_go_and_little_is_kept_for_him():
 def test_s03_a_client_who_leaves_a_stream_frees_its_place():
     engine = StubEngine(step_s=0.002)
     with live(engine) as running:
-        for _ in range(times(20, 1000)):
+        for _ in range(count("s03 client")):
             with httpx.stream("POST", f"{running.url}{CHAT}", json=chat("count 100000", stream=True)) as response:
                 next(response.iter_lines())
         until(lambda: engine.status.running == 0 and running.server.service.open == 0)

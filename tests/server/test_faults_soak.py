@@ -1,0 +1,89 @@
+"""A long mixture of everything, the soak: S22 of the list of faults."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.counts import count
+from tests.server.soaking import KINDS, Soak
+
+pytestmark = pytest.mark.faults
+GROWTH = 100e6
+"""Most bytes by which the memory of a server may grow after its warm-up."""
+POOL = min(32, (os.cpu_count() or 1) + 4)
+"""Threads of asyncio's own pool, which start one by one as they are needed."""
+
+
+@pytest.fixture
+def served(repository: Path) -> Iterator[tuple[psutil.Process, str]]:
+    """A server with the embedded model as a process of its own, and its address."""
+    command = [sys.executable, "-m", "tests.server.standalone", "tiny"]
+    with subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        port = int(process.stdout.readline())
+        yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
+        process.terminate()
+        assert process.wait(60) == 0
+
+
+def numbers(address: str) -> dict[str, float]:
+    """Return what the server says of itself: gauges by name, what the engine counts, and responses by status."""
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(httpx.get(f"{address}/metrics").text):
+        for sample in family.samples:
+            if not sample.name.endswith("_created"):
+                name = sample.labels.get("event") or sample.labels.get("status") or sample.name
+                found[name] = found.get(name, 0) + sample.value
+    return found
+
+
+def idle(address: str) -> dict[str, float]:
+    """Wait until nothing is open but the question after it; return the numbers then."""
+    end = time.monotonic() + 20
+    while True:
+        found = numbers(address)
+        busy = found["visionllm_open_requests"] - 1 + found["visionllm_engine_running"]
+        if not busy + found["visionllm_engine_queued"] or time.monotonic() > end:
+            return found
+        time.sleep(0.1)
+
+
+def test_s22_a_soak_of_everything_leaves_a_server_as_it_was(
+    served: tuple[psutil.Process, str], record_property: Callable[[str, object], None]
+):
+    process, address = served
+    seconds = count("s22")
+    soak = Soak(address)
+    soak.run(min(60, seconds / 3))
+    warm, before = soak.asked.total(), idle(address)
+    time.sleep(1)
+    start, files, threads = process.memory_info().rss, process.num_fds(), process.num_threads()
+    soak.run(seconds - min(60, seconds / 3))
+    after = idle(address)
+    time.sleep(1)
+    end, files_after, threads_after = process.memory_info().rss, process.num_fds(), process.num_threads()
+    asked = ", ".join(f"{kind} {times}" for kind, times in sorted(soak.asked.items()))
+    record_property(
+        "summary",
+        f"{soak.asked.total()} requests in {seconds} s, {warm} of them to warm up: {asked}\n"
+        f"memory {start / 1e6:.0f} MB at the start, {end / 1e6:.0f} MB at the end; "
+        f"files {files} and {files_after}; threads {threads} and {threads_after}\n"
+        f"answers by status: { {name: int(n) for name, n in sorted(after.items()) if name.isdigit()} }",
+    )
+    assert not soak.wrong, "\n".join(soak.wrong)
+    assert len(soak.asked) == len(KINDS), "every kind of client has asked"
+    assert end - start <= GROWTH
+    assert files_after <= files and threads_after <= threads + POOL
+    assert not [name for name in after if name.startswith("5")]
+    assert after["visionllm_engine_running"] == after["visionllm_engine_queued"] == 0
+    assert after["visionllm_open_requests"] == 1, "the question for it"
+    assert after["visionllm_engine_free_blocks"] == after["visionllm_engine_total_blocks"]
+    assert after["submitted"] == after["finished"] + after["cancelled"] > before["submitted"]
