@@ -4,11 +4,7 @@ import asyncio
 import json
 import logging
 import re
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 
 import httpx
@@ -59,84 +55,6 @@ def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(pause_s, c
     # At once, the first of them are read before anybody knows that the queue is full; few refusals have no 99th in 100.
     share = 0.5 if not pause_s else 0.99 if SOAK else 0.9
     assert seconds[int(len(seconds) * share)] <= 0.05, seconds
-
-
-def asked(running: Live, question: str, outcomes: list, **more) -> threading.Thread:
-    def ask() -> None:
-        try:
-            response = CLIENT.post(f"{running.url}{CHAT}", json=chat(question, **more))
-            outcomes.append(response)
-        except httpx.HTTPError as error:
-            outcomes.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    return thread
-
-
-def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
-    for _ in range(count("s02")):
-        engine = StubEngine(step_s=0.005)
-        with live(engine, ServerConfig(port=0, drain_s=10)) as running:
-            outcomes: list = []
-            threads = [asked(running, "count 80", outcomes, stream=bool(i % 2)) for i in range(6)]
-            until(lambda engine=engine: len(engine.jobs) == 6)
-            running.server.handle_exit(signal.SIGTERM, None)
-            assert CLIENT.get(f"{running.url}/ready").status_code == 503
-            late = CLIENT.post(f"{running.url}{CHAT}", json=chat("hi"))
-            assert (late.status_code, late.json()["error"]["code"]) == (503, "draining")
-            begin = time.monotonic()
-            for thread in threads:
-                thread.join(10)
-            running.thread.join(5)
-            assert not running.thread.is_alive() and time.monotonic() - begin < 12
-            assert running.server.code == 0 and not running.aborted
-        said = " ".join(str(number) for number in range(80))
-        assert len(outcomes) == 6
-        for response in outcomes:
-            assert isinstance(response, httpx.Response) and response.status_code == 200
-            if response.headers["content-type"].startswith("text/event-stream"):
-                chunks = [json.loads(line[6:]) for line in response.text.split("\n\n")[:-2]]
-                text = "".join(c["choices"][0]["delta"].get("content", "") for c in chunks)
-                assert response.text.endswith("data: [DONE]\n\n")
-            else:
-                text = response.json()["choices"][0]["message"]["content"]
-            assert text.strip() == said
-
-
-def test_s02_a_second_signal_ends_everything_at_once():
-    engine = StubEngine(step_s=0.005)
-    with live(engine) as running:
-        outcomes: list = []
-        asked(running, "count 100000", outcomes)
-        until(lambda: len(engine.jobs) == 1)
-        running.server.handle_exit(signal.SIGTERM, None)
-        until(lambda: engine.status.draining)
-        begin = time.monotonic()
-        running.server.handle_exit(signal.SIGTERM, None)
-        until(lambda: running.aborted == [1])
-        assert time.monotonic() - begin < 1
-
-
-def test_s02_a_real_process_exits_with_zero(repository):
-    command = [sys.executable, "-m", "tests.server.standalone"]
-    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    port = int(process.stdout.readline())
-    url = f"http://127.0.0.1:{port}"
-    outcomes: list = []
-
-    def ask() -> None:
-        outcomes.append(httpx.post(f"{url}{CHAT}", json=chat("count 100"), timeout=20))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    until(lambda: "visionllm_engine_running 1.0" in httpx.get(f"{url}/metrics").text)
-    begin = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    thread.join(20)
-    assert process.wait(20) == 0 and time.monotonic() - begin < 12
-    assert outcomes[0].json()["choices"][0]["message"]["content"].split()[-1] == "99"
 
 
 def connected(running: Live) -> socket.socket:

@@ -1,11 +1,8 @@
 """A long mixture of everything, the soak: S22 of the list of faults."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import httpx
 import psutil
@@ -13,6 +10,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.counts import count
+from tests.server.helpers import process
 from tests.server.soaking import KINDS, Soak
 
 pytestmark = pytest.mark.faults
@@ -20,18 +18,6 @@ GROWTH = 100e6
 """Most bytes by which the memory of a server may grow after its warm-up."""
 POOL = min(32, (os.cpu_count() or 1) + 4)
 """Threads of asyncio's own pool, which start one by one as they are needed."""
-
-
-@pytest.fixture
-def served(repository: Path) -> Iterator[tuple[psutil.Process, str]]:
-    """A server with the embedded model as a process of its own, and its address."""
-    command = [sys.executable, "-m", "tests.server.standalone", "tiny"]
-    with subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        yield psutil.Process(process.pid), f"http://127.0.0.1:{port}"
-        process.terminate()
-        assert process.wait(60) == 0
 
 
 def numbers(address: str) -> dict[str, float]:
@@ -56,20 +42,29 @@ def idle(address: str) -> dict[str, float]:
         time.sleep(0.1)
 
 
+@pytest.fixture
+def served() -> Iterator[tuple[psutil.Process, str]]:
+    """A server with the embedded model, which ends well."""
+    with process("tiny") as (server, address):
+        yield psutil.Process(server.pid), address
+        server.terminate()
+        assert server.wait(60) == 0
+
+
 def test_s22_a_soak_of_everything_leaves_a_server_as_it_was(
     served: tuple[psutil.Process, str], record_property: Callable[[str, object], None]
 ):
-    process, address = served
+    server, address = served
     seconds = count("s22")
     soak = Soak(address)
     soak.run(min(60, seconds / 3))
     warm, before = soak.asked.total(), idle(address)
     time.sleep(1)
-    start, files, threads = process.memory_info().rss, process.num_fds(), process.num_threads()
+    start, files, threads = server.memory_info().rss, server.num_fds(), server.num_threads()
     soak.run(seconds - min(60, seconds / 3))
     after = idle(address)
     time.sleep(1)
-    end, files_after, threads_after = process.memory_info().rss, process.num_fds(), process.num_threads()
+    end, files_after, threads_after = server.memory_info().rss, server.num_fds(), server.num_threads()
     asked = ", ".join(f"{kind} {times}" for kind, times in sorted(soak.asked.items()))
     record_property(
         "summary",
