@@ -5,14 +5,15 @@ import socket
 import zlib
 
 import httpx
-import psutil
 import pytest
 
 from tests.counts import count
 from tests.server.corpus import BAD, GOOD, PATHS, URLS, strings
-from tests.server.helpers import chat, client_of, error_of, image_part, live, png, url
+from tests.server.helpers import Peak, chat, client_of, error_of, image_part, live, png, url
 from visionllm.server import ServerConfig
 from visionllm.server.intake import NO_FETCHING
+from visionllm.server.schema.base import MAX_CHOICES, MAX_STEPS
+from visionllm.types import ask
 
 pytestmark = pytest.mark.faults
 CHAT = "/v1/chat/completions"
@@ -27,10 +28,6 @@ def _lives_on(client):
 def shown(content: bytes, kind: str = "image/png") -> dict:
     part = {"type": "image_url", "image_url": {"url": url(content, kind)}}
     return chat(part, {"type": "text", "text": "echo seen"})
-
-
-def grown(start: int) -> int:
-    return psutil.Process().memory_info().rss - start
 
 
 @pytest.mark.parametrize(
@@ -48,7 +45,7 @@ def test_s05_a_prompt_or_an_answer_beyond_the_context_is_refused_with_both_numbe
 def test_s06_a_body_that_is_too_long_is_refused_and_not_kept(said):
     length = 30_000_000
     with live() as running:
-        start = psutil.Process().memory_info().rss
+        peak = Peak()
         response = httpx.post(
             f"{running.url}{CHAT}",
             content=(b"x" * 10_000 for _ in range(length // 10_000)),
@@ -56,7 +53,7 @@ def test_s06_a_body_that_is_too_long_is_refused_and_not_kept(said):
             timeout=30,
         )
         assert error_of(response, 413)["code"] == "request_too_large"
-        assert grown(start) < 2 * running.server.service.config.max_body_bytes
+        assert peak.grown < 2 * running.server.service.config.max_body_bytes
 
 
 def test_s06_a_body_that_does_not_say_its_length_is_cut_off(stub):
@@ -82,23 +79,34 @@ def test_s06_a_body_that_does_not_say_its_length_is_cut_off(stub):
     ],
 )
 def test_s06_too_many_of_anything_is_refused(body, code, client, stub):
-    assert error_of(client.post(CHAT, json=body), 400)["code"] == code
+    content, peak = json.dumps(body), Peak()
+    response = client.post(CHAT, content=content, headers={"content-type": "application/json"})
+    assert error_of(response, 400)["code"] == code
+    assert peak.grown < 2 * ServerConfig().max_body_bytes
     assert not stub.jobs
+
+
+def test_s06_the_limits_are_those_of_the_list():
+    usual = ServerConfig()
+    assert (usual.max_body_bytes, usual.max_images, usual.max_messages) == (20_000_000, 8, 64)
+    assert (MAX_CHOICES, MAX_STEPS) == (4, 100)
 
 
 @pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 50_000, "[" * 50 + "]" * 50, '{"messages":' + "[" * 40])
 def test_s06_deep_json_is_refused(text, client):
+    peak = Peak()
     response = client.post(CHAT, content=text, headers={"content-type": "application/json"})
     assert error_of(response, 400)["code"] == "invalid_json"
+    assert peak.grown < 2 * ServerConfig().max_body_bytes
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_s07_a_picture_that_is_none_is_refused_in_fixed_words(name, client):
-    start = psutil.Process().memory_info().rss
+    peak = Peak()
     error = error_of(client.post(CHAT, json=shown(BAD[name])), 400)
     assert error["code"] == "invalid_image" and error["param"] == "messages.0.content.0.image_url.url"
     assert error["message"].startswith("expected ") and "0x" not in error["message"]
-    assert grown(start) < 50e6
+    assert peak.grown < 50e6
 
 
 def test_s07_the_corpus_is_large_enough():
@@ -151,16 +159,24 @@ def test_s12_a_path_is_refused_in_every_field(path, client):
     assert client.post("/v1/images/edits", data=form, files=files).status_code in (200, 400), "a name opens nothing"
 
 
-def test_s10_what_looks_like_structure_is_words(client, stub):
-    from tests.small import small_processor
+def test_s10_what_looks_like_structure_is_words_in_every_prompt():
+    from tests.small import FULL, small_processor
 
-    vocabulary = small_processor().vocabulary
+    processor = small_processor(**FULL)
+    vocabulary = processor.vocabulary
     structure = {vocabulary.token_id(token) for token in ("<im_patch>", "<region>", *vocabulary.routes)}
     structure |= {vocabulary.bos_id, vocabulary.eos_id}
+
+    def structure_of(ids: list[int]) -> list[int]:
+        return [token for token in ids if token in structure or token >= vocabulary.size]
+
+    plain = structure_of(processor.continuation(ask("word")))
     for text in strings(count("s10")):
-        ids = vocabulary.encode(text)
-        assert not structure & set(ids)
-        assert max(ids, default=0) < vocabulary.size
+        assert not structure_of(vocabulary.encode(text))
+        assert structure_of(processor.continuation(ask(f"a {text}"))) == plain
+
+
+def test_s10_what_looks_like_structure_is_echoed_as_words(client, stub):
     for text in strings(count("s10 asked")):
         said = client.post(CHAT, json=chat(f"echo {text}")).json()["choices"][0]["message"]["content"]
         assert said == text
@@ -191,6 +207,12 @@ TEXT = {"type": "text", "text": "x"}
 def test_s11_a_region_that_is_nowhere_is_refused_with_its_number(form, message, client):
     error = error_of(client.post(CHAT, json=chat(image_part(), TEXT, {"type": "region"} | form)), 400)
     assert message in error["message"] and (error["param"] or "").startswith("messages.0.content.2")
+
+
+def test_s11_a_region_says_which_one_it_is(client):
+    good, bad = {"type": "region", "point": [1, 1]}, {"type": "region", "point": [60, 10]}
+    error = error_of(client.post(CHAT, json=chat(image_part(), TEXT, good, good, bad)), 400)
+    assert error["message"].startswith("region 2: ") and error["param"].startswith("messages.0.content.4")
 
 
 def test_s11_a_region_without_a_picture_is_refused(client):
