@@ -14,6 +14,7 @@ from tests.engine.conftest import SMALL, Script
 from tests.engine.helpers import counted, idle, until
 from tests.engine.test_engine import LONG, SCRIPTS, mixed, tasks
 from tests.small import picture
+from visionllm.decoders.base import sampling
 from visionllm.engine import (
     Cancelled,
     ContextLengthExceeded,
@@ -54,7 +55,7 @@ def test_s03_a_client_that_goes_away_frees_its_blocks_after_one_step(engine: Eng
 
 
 def test_s03_a_client_that_goes_away_stops_a_picture_after_one_step(full_engine: Engine, monkeypatch: Patch):
-    looks, look = [], decoding.look
+    looks, look = [], sampling.look
 
     def counting(unet: Any, samplings: Sequence[Any]) -> Any:
         looks.append(len(samplings))

@@ -213,26 +213,25 @@ def _bad(soak: Soak, client: httpx.Client, draw: random.Random) -> None:
     picture = BAD[draw.choice(sorted(BAD))]
     off = {"type": "region", "box": [0, 0, 99_999, 2]}
     http = {"type": "image_url", "image_url": {"url": "http://127.0.0.1/x.png"}}
-    path, status, sent = draw.choice(
-        [
-            (CHAT, 400, {"content": b'{"model": "stub", "messages": ['}),
-            (CHAT, 400, {"content": bytes(draw.randrange(256) for _ in range(200))}),
-            (CHAT, 400, {"content": b"[" * 50_000}),
-            (CHAT, 400, {"json": chat("hi", chat_template="x")}),
-            (CHAT, 400, {"json": chat("word " * 3000)}),
-            (CHAT, 400, {"json": chat("hi", n=5)}),
-            (CHAT, 404, {"json": chat("hi", model="another")}),
-            (CHAT, 400, {"json": chat(image_part(picture), words("x"))}),
-            (CHAT, 400, {"json": chat(http, words("x"))}),
-            (CHAT, 400, {"json": chat(image_part(STARS), words("x"), off)}),
-            (CHAT, 413, {"content": b"x" * 21_000_000}),
-            (CHAT, 415, {"content": b"x", "headers": {"content-encoding": "gzip"}}),
-            (PERCEPTION, 400, {"json": {"model": "stub", "task": "detect", "image": url(picture), "names": ["x"]}}),
-            (MAKE, 400, {"json": {"model": "stub", "prompt": "x", "options": {"steps": 101}}}),
-            (EDIT, 400, {"data": {"model": "stub", "prompt": "x"}, "files": {"image": ("a.png", picture)}}),
-            ("/v1/../x", 404, {"json": {}}),
-        ]
-    )
+    requests: list[tuple[str, int, dict[str, Any]]] = [
+        (CHAT, 400, {"content": b'{"model": "stub", "messages": ['}),
+        (CHAT, 400, {"content": bytes(draw.randrange(256) for _ in range(200))}),
+        (CHAT, 400, {"content": b"[" * 50_000}),
+        (CHAT, 400, {"json": chat("hi", chat_template="x")}),
+        (CHAT, 400, {"json": chat("word " * 3000)}),
+        (CHAT, 400, {"json": chat("hi", n=5)}),
+        (CHAT, 404, {"json": chat("hi", model="another")}),
+        (CHAT, 400, {"json": chat(image_part(picture), words("x"))}),
+        (CHAT, 400, {"json": chat(http, words("x"))}),
+        (CHAT, 400, {"json": chat(image_part(STARS), words("x"), off)}),
+        (CHAT, 413, {"content": b"x" * 21_000_000}),
+        (CHAT, 415, {"content": b"x", "headers": {"content-encoding": "gzip"}}),
+        (PERCEPTION, 400, {"json": {"model": "stub", "task": "detect", "image": url(picture), "names": ["x"]}}),
+        (MAKE, 400, {"json": {"model": "stub", "prompt": "x", "options": {"steps": 101}}}),
+        (EDIT, 400, {"data": {"model": "stub", "prompt": "x"}, "files": {"image": ("a.png", picture)}}),
+        ("/v1/../x", 404, {"json": {}}),
+    ]
+    path, status, sent = draw.choice(requests)
     error_of(client.post(path, **sent), status)
 
 

@@ -3,6 +3,7 @@
 import json
 import socket
 import zlib
+from collections.abc import Iterable
 
 import httpx
 import pytest
@@ -167,7 +168,7 @@ def test_s10_what_looks_like_structure_is_words_in_every_prompt():
     structure = {vocabulary.token_id(token) for token in ("<im_patch>", "<region>", *vocabulary.routes)}
     structure |= {vocabulary.bos_id, vocabulary.eos_id}
 
-    def structure_of(ids: list[int]) -> list[int]:
+    def structure_of(ids: Iterable[int]) -> list[int]:
         return [token for token in ids if token in structure or token >= vocabulary.size]
 
     plain = structure_of(processor.continuation(ask("word")))
