@@ -31,8 +31,8 @@ COUNTS = {
     "s10 asked": Count(60, 600, "strings sent and echoed"),
     "s20": Count(30, 1000, "pictures of equal bytes"),
     "s21": Count(1000, 100_000, "random requests"),
-    "s22": Count(25, 900, "seconds of mixed tasks"),
-    "s23": Count(8, 64, "clients that stop reading"),
+    "s22": Count(25, 780, "seconds of mixed tasks"),
+    "s23": Count(8, 32, "clients that stop reading"),
 }
 """By row, and by what is counted where a row has several."""
 

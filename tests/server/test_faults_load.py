@@ -18,7 +18,7 @@ from tests.counts import SOAK, count
 from tests.server.fuzz import cases
 from tests.server.helpers import Live, Peak, chat, client_of, error_of, live, require_within, until
 from tests.server.stub import StubEngine
-from visionllm.engine import Creation, EngineConfig, Event, Failed, Progress, SlowReader, TextPiece, Ticket
+from visionllm.engine import Cancelled, Creation, EngineConfig, Event, Failed, Progress, SlowReader, TextPiece, Ticket
 from visionllm.server import ServerConfig
 
 pytestmark = pytest.mark.faults
@@ -153,17 +153,18 @@ def test_s21_no_random_request_is_a_failure_of_the_server(stub):
     assert {200, 400, 404, 405} <= set(seen), seen
 
 
-def stalled(running: Live, clients: int, engine: StubEngine) -> int:
+def stalled(running: Live, clients: int) -> int:
     """Let clients ask for streams and read nothing; return the most bytes that waited in the server for one of them."""
     body = json.dumps(chat("endless", stream=True)).encode()
-    most = 0
+    engine, most = running.engine, 0
+    before = len(engine.jobs)
     with contextlib.ExitStack() as stack:
         for _ in range(clients):
             client = stack.enter_context(socket.socket())
             client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             client.connect(("127.0.0.1", running.port))
             client.sendall(HEAD + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
-        until(lambda: engine.status.running == clients)
+        until(lambda: len(engine.jobs) == before + clients, 30)
         while engine.status.running or running.server.service.open:
             for connection in list(running.server.server_state.connections):
                 most = max(most, connection.transport.get_write_buffer_size())
@@ -183,13 +184,15 @@ def test_s23_readers_who_stop_reading_are_let_go_and_less_than_a_megabyte_is_kep
 
     engine = StubEngine(max_running=clients, max_queue=clients, answer=endless, ticket=ticket)
     with live(engine, ServerConfig(port=0, send_s=5)) as running:
-        stalled(running, 1, engine)
+        stalled(running, 1)
         peak = Peak()
-        buffered = stalled(running, clients, engine)
+        buffered = stalled(running, clients)
         assert peak.grown <= 1e6 * clients
     assert buffered + most <= 1e6
     assert len(tickets) == clients + 1
-    assert all(isinstance(some.last, Failed) and isinstance(some.last.error, SlowReader) for some in tickets)
+    ends = [some.last.error for some in tickets if isinstance(some.last, Failed)]
+    assert len(ends) == len(tickets) and {type(error) for error in ends} <= {SlowReader, Cancelled}
+    assert any(isinstance(error, SlowReader) for error in ends), "more was written than may be kept"
 
 
 def test_s03_clients_who_leave_free_their_places():
