@@ -63,20 +63,23 @@ class Soak:
         """Let clients ask for some seconds; they end with their last answers."""
         self._runs += 1
         end = time.monotonic() + seconds
-        seeds = [f"{self._runs} {number}" for number in range(clients)]
-        threads = [threading.Thread(target=self._ask, args=(seed, end), daemon=True) for seed in seeds]
+        threads = []
+        for number in range(clients):
+            first = list(KINDS)[number::clients]  # every kind asks once, and then whoever is drawn
+            asking = (f"{self._runs} {number}", first, end)
+            threads.append(threading.Thread(target=self._ask, args=asking, daemon=True))
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(seconds + 150)
             assert not thread.is_alive(), "a client still waits for its answer"
 
-    def _ask(self, seed: str, end: float) -> None:
+    def _ask(self, seed: str, first: list["Kind"], end: float) -> None:
         draw = random.Random(seed)
         kinds = [kind for kind, weight in KINDS.items() for _ in range(weight)]
         with httpx.Client(base_url=self.address, timeout=130) as client:
-            while time.monotonic() < end and len(self.wrong) < 20:
-                kind = draw.choice(kinds)
+            while (first or time.monotonic() < end) and len(self.wrong) < 20:
+                kind = first.pop() if first else draw.choice(kinds)
                 try:
                     kind(self, client, draw)
                 except (AssertionError, httpx.HTTPError, OSError, KeyError, ValueError) as error:

@@ -16,6 +16,7 @@ from tests.server.soaking import KINDS, Soak
 pytestmark = pytest.mark.faults
 GROWTH = 100e6
 """Most bytes by which the memory of a server may grow after its warm-up."""
+QUARTERS = 4
 POOL = min(32, (os.cpu_count() or 1) + 4)
 """Threads of asyncio's own pool, which start one by one as they are needed."""
 
@@ -32,12 +33,13 @@ def numbers(address: str) -> dict[str, float]:
 
 
 def idle(address: str) -> dict[str, float]:
-    """Wait until nothing is open but the question after it; return the numbers then."""
+    """Wait until nothing is open but the question after it, and its connection is closed; return the numbers."""
     end = time.monotonic() + 20
     while True:
         found = numbers(address)
         busy = found["visionllm_open_requests"] - 1 + found["visionllm_engine_running"]
         if not busy + found["visionllm_engine_queued"] or time.monotonic() > end:
+            time.sleep(1)
             return found
         time.sleep(0.1)
 
@@ -56,26 +58,27 @@ def test_s22_a_soak_of_everything_leaves_a_server_as_it_was(
 ):
     server, address = served
     seconds = count("s22")
-    soak = Soak(address)
-    soak.run(min(60, seconds / 3))
+    soak, warm_up = Soak(address), min(180, seconds / 3)
+    soak.run(warm_up)
     warm, before = soak.asked.total(), idle(address)
-    time.sleep(1)
-    start, files, threads = server.memory_info().rss, server.num_fds(), server.num_threads()
-    soak.run(seconds - min(60, seconds / 3))
-    after = idle(address)
-    time.sleep(1)
-    end, files_after, threads_after = server.memory_info().rss, server.num_fds(), server.num_threads()
+    after = before
+    memory, files, threads = [server.memory_info().rss], server.num_fds(), server.num_threads()
+    for _ in range(QUARTERS):
+        soak.run((seconds - warm_up) / QUARTERS)
+        after = idle(address)
+        memory.append(server.memory_info().rss)
+    files_after, threads_after = server.num_fds(), server.num_threads()
     asked = ", ".join(f"{kind} {times}" for kind, times in sorted(soak.asked.items()))
     record_property(
         "summary",
         f"{soak.asked.total()} requests in {seconds} s, {warm} of them to warm up: {asked}\n"
-        f"memory {start / 1e6:.0f} MB at the start, {end / 1e6:.0f} MB at the end; "
+        f"memory at the start and after each quarter: {', '.join(f'{size / 1e6:.0f}' for size in memory)} MB; "
         f"files {files} and {files_after}; threads {threads} and {threads_after}\n"
         f"answers by status: { {name: int(n) for name, n in sorted(after.items()) if name.isdigit()} }",
     )
     assert not soak.wrong, "\n".join(soak.wrong)
     assert len(soak.asked) == len(KINDS), "every kind of client has asked"
-    assert end - start <= GROWTH
+    assert memory[-1] - memory[0] <= GROWTH
     assert files_after <= files and threads_after <= threads + POOL
     assert not [name for name in after if name.startswith("5")]
     assert after["visionllm_engine_running"] == after["visionllm_engine_queued"] == 0
