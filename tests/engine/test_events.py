@@ -26,7 +26,7 @@ def found(count: int) -> Found:
 def test_a_queue_of_events_takes_the_memory_that_is_counted(text: str):
     queue: deque[tuple[TextPiece, int]] = deque()
     tracemalloc.start()
-    for number in range(2000):
+    for number in range(20_000):  # more than the interpreter keeps of freed tuples
         event = TextPiece(f"{text}{number}")
         queue.append((event, size_of(event)))
     taken, _ = tracemalloc.get_traced_memory()

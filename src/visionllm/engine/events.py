@@ -7,7 +7,7 @@ from visionllm.engine.errors import EngineError
 from visionllm.types import Answer, Result
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TextPiece:
     """Text of the answer that no later word changes."""
 
@@ -27,7 +27,7 @@ class Found:
     span: tuple[int, int] | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A picture came one step nearer."""
 
@@ -50,7 +50,7 @@ class Failed:
 
 
 Event = TextPiece | Found | Progress | Finished | Failed
-_PLAIN = 150
+_PLAIN = 110
 """Bytes of an event in its queue, without its text."""
 
 
