@@ -24,8 +24,8 @@ test-pixels: .venv/.installed-test ## tiles bit by bit, by the Pillow that the g
 	$(PIP) --upgrade --no-deps --target .venv/pillow-13 pillow==13.0.0
 	EXACT_PIXELS=1 PYTHONPATH=.venv/pillow-13 $(BIN)/python -m pytest tests/parity/test_tiles.py
 
-soak: .venv/.installed-test ## every fault with its full counts; takes half an hour and more
-	VISIONLLM_SOAK=1 FAULT_RUNS=1000 $(BIN)/python -m pytest -m faults tests
+soak: .venv/.installed-test ## every fault with its full counts, and a report; takes half an hour
+	VISIONLLM_SOAK=1 $(BIN)/python -m pytest -m faults --durations=15 tests
 
 lint: .venv/.installed-test ## ruff and basedpyright, zero findings
 	$(BIN)/ruff check .

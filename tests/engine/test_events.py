@@ -1,4 +1,8 @@
+import tracemalloc
+from collections import deque
+
 import numpy as np
+import pytest
 
 from visionllm.engine import Finished, Found, Progress, TextPiece
 from visionllm.engine.events import size_of
@@ -18,7 +22,18 @@ def found(count: int) -> Found:
     )
 
 
-def test_events_weigh_what_they_keep_and_results_are_the_jobs():
-    assert size_of(TextPiece("é" * 100)) - size_of(TextPiece("")) == 200
+@pytest.mark.parametrize("text", ["1234567 ", "é" * 100, "😀" * 50], ids=["short", "accents", "signs"])
+def test_a_queue_of_events_takes_the_memory_that_is_counted(text: str):
+    queue: deque[tuple[TextPiece, int]] = deque()
+    tracemalloc.start()
+    for number in range(20_000):  # more than the interpreter keeps of freed tuples
+        event = TextPiece(f"{text}{number}")
+        queue.append((event, size_of(event)))
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert 0.8 < sum(size for _, size in queue) / taken < 1.3
+
+
+def test_results_are_the_jobs_and_weigh_nothing():
     assert size_of(found(3)) == size_of(found(0))
-    assert size_of(Progress(1, 2)) == size_of(Finished(Answer(text="x" * 1000))) < 100
+    assert size_of(Progress(1, 2)) == size_of(Finished(Answer(text="x" * 1000))) < 200

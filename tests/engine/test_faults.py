@@ -1,11 +1,7 @@
-"""Faults that an engine survives; the names are the rows of the list of faults.
+"""Faults that an engine survives: S16 to S20 of the list of faults."""
 
-`FAULT_RUNS=1000` repeats what is repeated so often.
-"""
-
-import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,23 +10,20 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.counts import count
 from tests.engine.conftest import SMALL, Script, question_of
+from tests.engine.helpers import counted, idle, until
 from tests.engine.test_engine import ANY, LONG, SCRIPTS, mixed, require_same, tasks
 from tests.predictor.test_core import PERSON, STAR, require_equal
 from tests.small import picture, pictures, small_predictor
 from visionllm.decoders.base import sampling
 from visionllm.engine import (
-    Cancelled,
     Creation,
-    DeadlinePassed,
     Engine,
     EngineDied,
-    Failed,
     JobFailed,
     NotFinite,
     Perception,
-    Progress,
-    TextPiece,
     decoding,
 )
 from visionllm.engine.decoding import Decoding
@@ -42,68 +35,8 @@ from visionllm.predictor import VisionLLM
 from visionllm.types import Answer, Detections, GeneratedImages, Options, Request, ask
 
 pytestmark = [pytest.mark.faults, pytest.mark.usefixtures("one_core")]
-RUNS = int(os.environ.get("FAULT_RUNS", "30"))
 POISON = "Poison."
-ENDLESS = Options(max_new_tokens=90)
 Patch = pytest.MonkeyPatch
-
-
-def counted(engine: Engine, name: str) -> int:
-    return engine.status.counters.get(name, 0)
-
-
-def until(holds: Callable[[], bool], seconds: float = 5.0) -> bool:
-    """Wait until something holds; tell whether it does."""
-    end = time.monotonic() + seconds
-    while not holds() and time.monotonic() < end:
-        time.sleep(0.002)
-    return holds()
-
-
-def idle(engine: Engine) -> bool:
-    return engine.status.running == 0 and engine.status.free_blocks == engine.status.total_blocks
-
-
-def test_s03_a_client_that_goes_away_frees_its_blocks_after_one_step(engine: Engine, script: Script):
-    script({"Talk.": ("word " * 90,)})
-    for run in range(RUNS):
-        ticket = engine.submit(ask("Talk.", picture(seed=run % 3), options=ENDLESS))
-        if run % 2:
-            next(iter(ticket))
-        steps = counted(engine, "steps")
-        ticket.cancel()
-        assert until(lambda: idle(engine))
-        assert counted(engine, "steps") - steps <= 2
-        with pytest.raises(Cancelled):
-            ticket.result(0)
-    assert counted(engine, "cancelled") == RUNS
-
-
-def test_s03_a_client_that_goes_away_stops_a_picture_after_one_step(full_engine: Engine):
-    ticket = full_engine.submit(Creation(words="a star", options=Options(steps=500)))
-    assert isinstance(next(iter(ticket)), Progress)
-    ticket.cancel()
-    assert until(lambda: idle(full_engine))
-    assert not len(full_engine._scheduler.decoding)
-
-
-def test_s04_a_deadline_ends_a_running_job(engine: Engine, script: Script):
-    script({"Talk.": ("word " * 90,)})
-    began = time.monotonic()
-    ticket = engine.submit(ask("Talk.", options=ENDLESS), deadline_s=0.05)
-    with pytest.raises(DeadlinePassed):
-        ticket.result(10)
-    assert time.monotonic() - began < 0.5
-    assert until(lambda: idle(engine))
-    assert counted(engine, "deadline_passed") == 1
-
-
-def test_s04_a_deadline_ends_a_waiting_job(predictor: VisionLLM):
-    with Engine(predictor, replace(SMALL, max_running=1)) as engine:
-        running, waiting = engine.submit(LONG), engine.submit(LONG, deadline_s=0.01)
-        with pytest.raises(DeadlinePassed):
-            waiting.result(10)
-        assert isinstance(running.result(30), Answer)
 
 
 def _poisoned(request: Request) -> bool:
@@ -350,7 +283,7 @@ def test_s19_slots_that_are_fed_as_one_chunk_take_as_many_draws_as_one_by_one(
 def test_s20_equal_bytes_of_other_shapes_modes_or_tenants_share_nothing():
     keys = PictureKeys(b"salt", "model")
     noise = np.random.default_rng(0)
-    for _ in range(RUNS):
+    for _ in range(count("s20")):
         width, height = (int(side) for side in noise.integers(1, 9, 2))
         data = noise.integers(0, 256, width * height * 12, dtype=np.uint8).tobytes()
         shapes = {("RGB", 4 * width, height), ("RGB", width, 4 * height), ("RGBA", width, 3 * height)}
@@ -375,21 +308,6 @@ def test_s20_tenants_share_pictures_with_themselves_only(engine: Engine):
     engine.submit(ask("Talk.", image.copy(), options=options), tenant="a").result(30)
     assert (counted(engine, "image_misses"), counted(engine, "image_hits")) == (3, 1)
     assert counted(engine, "prefix_hits") == 1
-
-
-def test_s03_many_jobs_of_all_kinds_leave_nothing_behind(full_engine: Engine, script: Script):
-    script(SCRIPTS)
-    jobs: list[Any] = [*mixed(), *(job for job, _ in tasks().values())]
-    noise = np.random.default_rng(1)
-    tickets = [full_engine.submit(jobs[int(noise.integers(len(jobs)))]) for _ in range(RUNS)]
-    for ticket in tickets[::3]:
-        ticket.cancel()
-    kept = [ticket for i, ticket in enumerate(tickets) if i % 3]
-    assert not any(isinstance(event, Failed) for ticket in kept for event in ticket if not isinstance(event, TextPiece))
-    assert until(lambda: idle(full_engine))
-    status = full_engine.status
-    assert status.counters["finished"] + status.counters["cancelled"] == RUNS
-    assert not len(full_engine._scheduler.decoding)
 
 
 def test_s16_a_model_that_finds_nothing_at_all_is_no_fault(one_core: None):

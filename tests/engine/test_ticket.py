@@ -44,7 +44,7 @@ def test_a_result_that_does_not_come_is_not_waited_for():
 
 
 def test_who_wants_the_result_only_keeps_no_events():
-    some = ticket(100)
+    some = ticket(size_of(ONE))
     some.push(ONE)
     with pytest.raises(TimeoutError):
         some.result(0)
@@ -67,7 +67,7 @@ def test_a_reader_that_is_too_slow_fails_the_job():
     assert some.done
     (last,) = reader
     assert isinstance(last, Failed) and isinstance(last.error, SlowReader)
-    with pytest.raises(SlowReader, match="expected at most 136 bytes of unread events"):
+    with pytest.raises(SlowReader, match=f"expected at most {2 * size_of(TWO)} bytes of unread events"):
         some.result()
 
 

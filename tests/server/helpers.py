@@ -2,10 +2,11 @@
 
 import base64
 import contextlib
-import os
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -20,13 +21,7 @@ from visionllm.server import ModelCard, ServerConfig, create_app, listen
 from visionllm.server.running import Server
 
 KEY = "a-key-of-many-letters"
-SOAK = os.environ.get("VISIONLLM_SOAK") == "1"
 CARD = ModelCard(name=NAME, context=CONTEXT, decoders=("detection",), count=words_in, created=1)
-
-
-def times(few: int, many: int) -> int:
-    """Return how often something is tried: `many` where `make soak` asks for the full counts."""
-    return many if SOAK else few
 
 
 class Peak:
@@ -135,3 +130,26 @@ def until(true: Any, seconds: float = 5.0) -> None:
     while not true():
         assert time.monotonic() < end, "it did not become true in time"
         time.sleep(0.005)
+
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@contextlib.contextmanager
+def process(kind: str, *more: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Run a server of `tests.server.standalone` as a process of its own; yield it and its address."""
+    command = [sys.executable, "-m", "tests.server.standalone", kind, *more]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as started:
+        assert started.stdout is not None
+        try:
+            yield started, f"http://127.0.0.1:{int(started.stdout.readline())}"
+        finally:
+            started.kill()
+
+
+def require_within(seconds: float, measure: Callable[[], float], rounds: int = 3) -> None:
+    """Require that something takes so many seconds at most, in one of some rounds: other programs may hold one up."""
+    took: list[float] = []
+    while not took or (min(took) > seconds and len(took) < rounds):
+        took.append(measure())
+    assert min(took) <= seconds, took

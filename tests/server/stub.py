@@ -53,6 +53,13 @@ class StubTicket:
                 if isinstance(event, Finished | Failed):
                     self.ended.set()
 
+    end = push
+
+    @property
+    def done(self) -> bool:
+        """Whether the last event is there."""
+        return self.ended.is_set()
+
     def cancel(self) -> None:
         """Give the job up."""
         self.push(Failed(Cancelled("the job was cancelled")))
@@ -85,25 +92,27 @@ class StubEngine:
         max_running: Jobs that are worked on at once.
         step_s: Seconds a round of steps takes.
         answer: Yields the events of a job; None takes those of this module.
+        ticket: Makes the ticket of a job.
     """
 
     max_queue: int = 64
     max_running: int = 16
     step_s: float = 0.0
     answer: Callable[[Any], Iterator[Event]] | None = None
+    ticket: Callable[[str], Any] = StubTicket
     jobs: list[Job] = field(default_factory=list)
     tenants: list[str] = field(default_factory=list)
     steps: int = 0
 
     def __post_init__(self) -> None:
-        self._waiting: deque[tuple[StubTicket, Iterator[Event], float]] = deque()
-        self._running: list[tuple[StubTicket, Iterator[Event], float]] = []
+        self._waiting: deque[tuple[Any, Iterator[Event], float]] = deque()
+        self._running: list[tuple[Any, Iterator[Event], float]] = []
         self._lock = threading.Lock()
         self._alive, self._draining = True, False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
-    def submit(self, job: Job, *, tenant: str = "", deadline_s: float | None = None) -> StubTicket:
+    def submit(self, job: Job, *, tenant: str = "", deadline_s: float | None = None) -> Any:
         """Take on a job."""
         if not self._alive:
             raise EngineDied("dead")
@@ -118,7 +127,7 @@ class StubEngine:
                 raise QueueFull(7)
             self.jobs.append(job)
             self.tenants.append(tenant)
-            ticket = StubTicket(f"job-{len(self.jobs)}")
+            ticket = self.ticket(f"job-{len(self.jobs)}")
             end = time.monotonic() + (120 if deadline_s is None else deadline_s)
             self._waiting.append((ticket, (self.answer or events_of)(job), end))
         return ticket
@@ -135,7 +144,7 @@ class StubEngine:
         self._alive = False
         with self._lock:
             for ticket, _, _ in (*self._waiting, *self._running):
-                ticket.push(Failed(EngineDied("stopped")))
+                ticket.end(Failed(EngineDied("stopped")))
 
     @property
     def status(self) -> Any:
@@ -164,11 +173,12 @@ class StubEngine:
             self.steps += 1
             for ticket, events, end in running:
                 if time.monotonic() > end:
-                    ticket.push(Failed(DeadlinePassed("late")))
-                elif not ticket.ended.is_set():
-                    ticket.push(next(events))
+                    ticket.end(Failed(DeadlinePassed("late")))
+                elif not ticket.done:
+                    event = next(events)
+                    (ticket.end if isinstance(event, Finished | Failed) else ticket.push)(event)
             with self._lock:
-                self._running = [row for row in self._running if not row[0].ended.is_set()]
+                self._running = [row for row in self._running if not row[0].done]
 
 
 def events_of(job: Job) -> Iterator[Event]:

@@ -1,6 +1,7 @@
 """Who may ask: S14 and S15 of the list of faults; and what the log holds, S24."""
 
 import asyncio
+import hmac
 import io
 import logging
 from urllib.parse import unquote
@@ -65,6 +66,17 @@ def test_s14_every_path_and_method_needs_a_key_but_health(headers, locked, stub)
     assert len(found) == len(requests) > 300
     assert {request for request, status in found.items() if status != 401} == {("GET", "/health"), ("HEAD", "/health")}
     assert not stub.jobs
+
+
+def test_s14_every_key_is_compared_in_a_time_that_says_nothing(stub, monkeypatch):
+    compared, compare = [], hmac.compare_digest
+    monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append(other) or compare(one, other))
+    keys = tuple(digest_of(f"{KEY}-{number}") for number in range(3))
+    with client_of(stub, ServerConfig(keys=keys)) as client:
+        for key in (f"{KEY}-0", f"{KEY}-2", "wrong"):
+            compared.clear()
+            client.get("/v1/models", headers={"Authorization": f"Bearer {key}"})
+            assert compared == list(keys)
 
 
 def test_s14_with_the_key_the_same_paths_are_there_or_not(locked):

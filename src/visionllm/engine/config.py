@@ -18,8 +18,9 @@ class EngineConfig:
             context, in two gigabytes at most.
         block_size: Ids a block.
         deadline_s: Seconds a job may take, waiting included, unless it says otherwise.
-        event_bytes: Most bytes of events that wait for a reader. What was found does not count: the job holds it
-            anyway, and its masks of one large picture are more than any such limit.
+        event_bytes: Most bytes of events that wait for a reader; with what a server keeps for a client, less than a
+            megabyte. What was found does not count: the job holds it anyway, and its masks of one large picture are
+            more than any such limit.
         image_cache_bytes: Most bytes of picture features that are kept for later questions.
         prefix_cache_blocks: Most blocks that are kept of what questions about the same pictures begin with.
         prefill_tokens: Most ids of new prompts that are read between two steps of the answers; one prompt may be
@@ -37,7 +38,7 @@ class EngineConfig:
     cache_blocks: int | None = None
     block_size: int = 16
     deadline_s: float = 120.0
-    event_bytes: int = 1 << 20
+    event_bytes: int = 800_000
     image_cache_bytes: int = 256 << 20
     prefix_cache_blocks: int = 256
     prefill_tokens: int = 2048

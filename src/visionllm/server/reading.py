@@ -69,7 +69,9 @@ class StrictRequest(Request):
     async def json(self) -> Any:
         """Return the parsed body."""
         if not hasattr(self, "_json"):
-            self._json = read_json(await self.body(), self.app.state.service.config.max_depth)
+            body, service = await self.body(), self.app.state.service
+            service.check_queue()  # it may have filled up while the body came
+            self._json = read_json(body, service.config.max_depth)
         return self._json
 
 

@@ -1,6 +1,8 @@
 """A server from its first to its last request: it says when it is ready, and ends without breaking an answer off."""
 
 import asyncio
+import atexit
+import gc
 import logging
 import os
 import socket
@@ -17,6 +19,8 @@ from visionllm.server.service import Service
 
 LOG = logging.getLogger("visionllm.server")
 MAX_CONNECTIONS = 1024
+LAST_WORDS_S = 0.3
+"""How long clients whose requests are given up are told so."""
 
 
 def listen(config: ServerConfig) -> socket.socket:
@@ -50,6 +54,7 @@ def serve(app: FastAPI, taken: socket.socket, on_ready: Callable[[], None] = lam
     Returns:
         The exit code: 0, or 1 if the engine died.
     """
+    atexit.register(gc.freeze)  # else the interpreter looks through all of torch for garbage, for more than a second
     server = Server(app, on_ready)
     server.run(sockets=[taken])
     return server.code
@@ -127,5 +132,7 @@ class Server(uvicorn.Server):
         if self.service.open or engine.is_alive():
             LOG.warning("stopping: %d requests are given up", self.service.open)
             threading.Thread(target=self.service.engine.stop, daemon=True).start()
-            await asyncio.sleep(0.3)
+            end = time.monotonic() + LAST_WORDS_S
+            while time.monotonic() < end and self.service.open:
+                await asyncio.sleep(0.02)
         self.should_exit = True

@@ -106,6 +106,7 @@ class Work:
 
         def run() -> None:
             try:
+                self._service.check_queue()  # it may have filled up since the guard looked
                 for job in build(intake):
                     ticket = self._service.engine.submit(job, tenant=self._tenant, deadline_s=config.deadline_s)
                     self.tickets.append(ticket)
@@ -131,11 +132,14 @@ class Work:
             ApiError: If a job fails, or the client is gone.
         """
         try:
-            return await self.while_connected(asyncio.gather(*(ticket.wait() for ticket in self.tickets)))
+            return await self.while_connected(self._all())
         except EngineError as error:
             raise from_engine(error) from error
         finally:
             self.close()
+
+    async def _all(self) -> list[Answer | Result]:
+        return await asyncio.gather(*(ticket.wait() for ticket in self.tickets))
 
     async def while_connected(self, wanted: Awaitable[_T]) -> _T:
         """Wait for something as long as the client is there, and no longer than jobs may take.
