@@ -47,7 +47,13 @@ def gradio_app(service: Service, uploads: Path) -> App:
     blocks.show_error = False
     blocks.auth = blocks.auth_message = blocks.favicon_path = None
     font = ("ui-sans-serif", "system-ui", "sans-serif")
-    blocks.theme = Base(primary_hue="blue", neutral_hue="slate", font=font, font_mono=("ui-monospace",))
+    blocks.theme = Base(primary_hue="blue", neutral_hue="slate", font=font, font_mono=("ui-monospace",)).set(
+        body_text_color_subdued="*neutral_500",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    )
     blocks.css = (_HERE / "page.css").read_text(encoding="utf-8")
     blocks.js = ""
     script = (_HERE / "page.js").read_text(encoding="utf-8")
@@ -92,8 +98,8 @@ class Page:
                             "Open a picture", type="filepath", elem_id="vl-open", variant="primary", min_width=120
                         )
                         self._example = gr.Button("Take an example", elem_id="vl-example", min_width=120)
-                    self._slider()
                     self._draw()
+                    self._slider()
                 with gr.Column(scale=5, min_width=300):
                     chat_board, made_board, sheet_board = self._tabs()
             self._views = [stage_board, note_board, chat_board, made_board, sheet_board, self._question]
@@ -101,20 +107,21 @@ class Page:
         return page
 
     def _slider(self) -> None:
-        self._threshold = gr.Slider(
-            0, 1, THRESHOLD, step=0.01, label="Lowest score that is shown", elem_id="vl-threshold"
-        )
-        with gr.Row():
-            self._saves = {
-                kind: gr.Button(f"Save {kind.upper()}", size="sm", elem_id=f"vl-save-{kind}", min_width=80)
-                for kind in ("png", "json", "coco")
-            }
+        with gr.Column(elem_id="vl-after"):
+            self._threshold = gr.Slider(
+                0, 1, THRESHOLD, step=0.01, label="Lowest score that is shown", elem_id="vl-threshold"
+            )
+            with gr.Row():
+                self._saves = {
+                    kind: gr.Button(f"Save {kind.upper()}", size="sm", elem_id=f"vl-save-{kind}", min_width=80)
+                    for kind in ("png", "json", "coco")
+                }
         self._carrier = gr.Textbox(visible="hidden", elem_id="vl-carrier")
 
     def _draw(self) -> None:
-        with gr.Accordion("Draw", open=False, elem_id="vl-draw"):
-            self._drawing = drawing_board(label="Your own picture", elem_id="vl-board")
-            self._drawn = gr.Button("Put the drawing on the table", elem_id="vl-drawn")
+        with gr.Accordion("Draw your own picture", open=False, elem_id="vl-draw"):
+            self._drawing = drawing_board(label="Your own picture", show_label=False, elem_id="vl-board")
+            self._drawn = gr.Button("Put the drawing on the table", variant="primary", elem_id="vl-drawn")
 
     def _tabs(self) -> tuple[gr.HTML, gr.HTML, gr.HTML]:
         with gr.Tabs():

@@ -37,6 +37,7 @@
     if (table.dataset.picture !== state.picture) {
       state.picture = table.dataset.picture;
       Object.assign(state, { marks: [], drawing: null, cursor: null, corner: null });
+      if (table.getBoundingClientRect().top < 0) table.scrollIntoView();
     }
     if (table.dataset.shown !== state.shown) {
       state.shown = table.dataset.shown;

@@ -22,8 +22,8 @@ _TOOLS = {
     "scribble": ("Scribble", "Scribble over a thing"),
 }
 _EMPTY = (
-    '<div id="vl-stage" class="vl-empty"><p>No picture yet. Open one with the button below, take an example, '
-    "or draw one under “Draw”.</p></div>"
+    '<div id="vl-stage" class="vl-empty"><p>No picture yet. Open one, take an example, or draw your own: '
+    "the buttons are below.</p></div>"
 )
 
 
