@@ -120,6 +120,10 @@ class Page:
 
     def _draw(self) -> None:
         with gr.Accordion("Draw your own picture", open=False, elem_id="vl-draw"):
+            gr.HTML(
+                '<p class="vl-quiet">Draw on the white paper. Colours and the size of the brush are at its left.</p>',
+                padding=False,
+            )
             self._drawing = drawing_board(label="Your own picture", show_label=False, elem_id="vl-board")
             self._drawn = gr.Button("Put the drawing on the table", variant="primary", elem_id="vl-drawn")
 

@@ -58,6 +58,13 @@
     find(".vl-count", table).textContent = count ? `${count} marked, for the next question` : "";
   }
 
+  function takeBrush() {
+    const brush = find("#vl-board button[aria-label=Brush]:not([data-taken])");
+    if (!brush) return;
+    brush.dataset.taken = "";
+    brush.click();
+  }
+
   function add(mark) {
     state.marks.push(mark);
     refresh();
@@ -234,6 +241,7 @@
   const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-picture", "data-shown"] };
   let last = null;
   new MutationObserver((changes) => {
+    takeBrush();
     const table = stage();
     if (table === last && changes.every((change) => change.type !== "attributes")) return;
     last = table;
