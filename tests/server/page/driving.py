@@ -40,7 +40,7 @@ def draw(page: Any, places: Sequence[Place]) -> None:
     scale = int(page.inner_text("#vl-board .zoom-number").strip(" %\n")) / 100
     left = board["x"] + board["width"] / 2 - 160 * scale
     top = board["y"] + board["height"] / 2 - 120 * scale
-    _drawn(page, [(left + x * scale, top + y * scale) for x, y in places])
+    _drawn(page, [(left + x * scale, top + y * scale) for x, y in places], steps=1)
 
 
 def colour(page: Any, number: int) -> None:
@@ -49,9 +49,9 @@ def colour(page: Any, number: int) -> None:
     page.locator("#vl-board menu button").nth(number).click()
 
 
-def _drawn(page: Any, places: Sequence[Place]) -> None:
+def _drawn(page: Any, places: Sequence[Place], steps: int = 3) -> None:
     page.mouse.move(*places[0])
     page.mouse.down()
     for place in places[1:]:
-        page.mouse.move(*place, steps=3)
+        page.mouse.move(*place, steps=steps)
     page.mouse.up()

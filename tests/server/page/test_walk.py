@@ -21,12 +21,18 @@ from visionllm.formats import from_coco_dataset
 from visionllm.server import ServerConfig, card_of
 
 DOCS = Path(__file__).resolve().parents[3] / "docs/images/walk"
-ORANGE, GREEN, BROWN, WHITE = 2, 4, 8, 9
-FISH: Sequence[Place] = (
-    *((134, 140), (112, 116), (86, 109), (60, 112), (36, 128), (16, 106)),
-    *((26, 140), (16, 174), (36, 152), (60, 168), (86, 171), (112, 164)),
+ORANGE, BROWN, WHITE = 2, 8, 9
+"""Places in the row of colours."""
+Shape = Sequence[Place]
+FISH: Sequence[Shape] = (
+    ((128, 140), (108, 124), (86, 119), (64, 124), (46, 138), (64, 154), (86, 160), (108, 156)),
+    ((48, 139), (22, 116), (22, 164)),
 )
-HOUSE: Sequence[Place] = ((173, 118), (235, 66), (297, 118), (281, 118), (281, 176), (189, 176), (189, 118))
+HOUSE: Sequence[Shape] = (
+    ((177, 122), (235, 72), (293, 122)),
+    ((195, 124), (275, 124), (275, 172), (195, 172)),
+)
+EYE, DOOR = ((106, 134), (110, 134)), ((235, 150), (235, 178))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +43,7 @@ def walked() -> Iterator[Live]:
         yield server
 
 
-def filled(outline: Sequence[Place], step: float = 7) -> list[Place]:
+def filled(outline: Shape, step: float = 9) -> list[Place]:
     """Return a line around a shape, then to and fro over it from top to bottom."""
     places = [*outline, outline[0]]
     low, high = min(y for _, y in outline), max(y for _, y in outline)
@@ -61,21 +67,19 @@ def test_a_house_and_a_fish_are_drawn_asked_about_masked_and_changed(opened: Cal
     folder = DOCS if os.environ.get("VISIONLLM_WALK") == "1" else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
 
-    def show(name: str) -> None:
+    def show(name: str, part: str = "body") -> None:
         page.mouse.move(1, 1)
         page.wait_for_timeout(300)
-        shot = Image.open(BytesIO(page.screenshot()))
+        shot = Image.open(BytesIO(page.locator(part).screenshot()))
         shot.quantize(128).save(folder / f"{name}.png", optimize=True)
 
     page.click("#vl-draw button")
     page.wait_for_selector("#vl-board button[aria-label=Color]")
-    for paint, line in ((ORANGE, filled(FISH)), (BROWN, filled(HOUSE))):
+    for paint, lines in ((ORANGE, map(filled, FISH)), (BROWN, map(filled, HOUSE)), (WHITE, (EYE, DOOR))):
         colour(page, paint)
-        draw(page, line)
-    colour(page, WHITE)
-    draw(page, [(108, 135), (110, 135)])
-    draw(page, [(235, 150), (235, 178)])
-    show("1-draw")
+        for line in lines:
+            draw(page, line)
+    show("1-draw", "#vl-draw")
 
     page.click("#vl-drawn")
     page.wait_for_selector("#vl-stage[data-width='320']")
@@ -87,7 +91,7 @@ def test_a_house_and_a_fish_are_drawn_asked_about_masked_and_changed(opened: Cal
 
     page.click("[data-tool=box]")
     drag(page, (0.02, 0.4), (0.45, 0.76))
-    show("3-box")
+    show("3-box", "#vl-stage")
 
     page.get_by_role("tab", name="Find").click()
     page.get_by_label("The mask of what is marked").check()
@@ -95,12 +99,14 @@ def test_a_house_and_a_fish_are_drawn_asked_about_masked_and_changed(opened: Cal
     told(page, "1 found")
     with page.expect_download() as download:
         page.click("#vl-save-coco")
-    (found,) = from_coco_dataset(json.loads(Path(download.value.path()).read_bytes()))
+    (found,) = from_coco_dataset(json.loads(Path(download.value.path()).read_bytes())).values()
     mask = found.masks[0]
-    fish = (abs(drawn - (249, 115, 22)).sum(axis=-1) < 120) & (np.arange(320) < 155)
+    fish = (abs(drawn - (249, 115, 22)).sum(axis=-1) < 120)
+    assert fish.sum() > 4000
     assert (mask & fish).sum() / (mask | fish).sum() >= 0.5
     show("4-mask")
 
+    page.click("[data-clear]")
     page.click(".vl-row button")
     page.get_by_role("tab", name="Make").click()
     write(page, "vl-words", "Make the fish green.")

@@ -23,7 +23,7 @@ def drawing_board(**more: Any) -> gr.ImageEditor:
         fixed_canvas=True,
         layers=False,
         transforms=(),
-        brush=gr.Brush(default_size=10, colors=COLOURS, default_color="#111827", color_mode="defaults"),
+        brush=gr.Brush(default_size=6, colors=COLOURS, default_color="#111827", color_mode="defaults"),
         format="png",
         buttons=[],
         **more,
