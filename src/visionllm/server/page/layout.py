@@ -93,13 +93,13 @@ class Page:
             with gr.Row(elem_id="vl-main"):
                 with gr.Column(scale=6, min_width=300):
                     stage_board = gr.HTML(stage(Session()), elem_id="vl-left", padding=False)
+                    self._slider()
                     with gr.Row():
                         self._upload = gr.UploadButton(
                             "Open a picture", type="filepath", elem_id="vl-open", variant="primary", min_width=120
                         )
                         self._example = gr.Button("Take an example", elem_id="vl-example", min_width=120)
                     self._draw()
-                    self._slider()
                 with gr.Column(scale=5, min_width=300):
                     chat_board, made_board, sheet_board = self._tabs()
             self._views = [stage_board, note_board, chat_board, made_board, sheet_board, self._question]
@@ -147,7 +147,7 @@ class Page:
     def _find(self) -> gr.HTML:
         tasks = self._service.card.tasks
         choices = [(words, task) for task, words in finding.TASKS.items() if task in tasks]
-        self._task = gr.Radio(choices, value=choices[0][1] if choices else None, label="What", elem_id="vl-task")
+        self._task = gr.Radio(choices, value=choices[0][1] if choices else None, label="What to find", elem_id="vl-task")
         self._names = gr.Textbox(
             label="Names between commas, or a phrase", elem_id="vl-names", placeholder="fish, boat"
         )
@@ -176,7 +176,7 @@ class Page:
             self._steps = gr.Slider(1, making.MOST_STEPS, 20, step=1, label="Steps", elem_id="vl-steps")
         with gr.Row():
             can_make, can_edit = "generate" in tasks, "edit" in tasks
-            self._generate = gr.Button("Make it", variant="primary", elem_id="vl-generate", interactive=can_make)
+            self._generate = gr.Button("Make a new one", variant="primary", elem_id="vl-generate", interactive=can_make)
             self._edit = gr.Button("Change the picture", elem_id="vl-edit", interactive=can_edit)
         if not (can_make and can_edit):
             gr.HTML('<p class="vl-quiet">This model does not do all of this; what it cannot do is greyed out.</p>')

@@ -37,6 +37,7 @@
     if (table.dataset.picture !== state.picture) {
       state.picture = table.dataset.picture;
       Object.assign(state, { marks: [], drawing: null, cursor: null, corner: null });
+      find("#vl-draw > button.open")?.click();
       if (table.getBoundingClientRect().top < 0) table.scrollIntoView();
     }
     if (table.dataset.shown !== state.shown) {
@@ -55,7 +56,8 @@
     }
     for (const one of all("[data-pick]", table)) one.setAttribute("aria-pressed", chosen.has(Number(one.dataset.pick)));
     const count = state.marks.length;
-    find(".vl-count", table).textContent = count ? `${count} marked, for the next question` : "";
+    const hint = find(`[data-tool=${state.tool}]`, table).title;
+    find(".vl-count", table).textContent = count ? `${count} marked, for the next question.` : hint;
   }
 
   function takeBrush() {
