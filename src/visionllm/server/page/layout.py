@@ -147,7 +147,9 @@ class Page:
     def _find(self) -> gr.HTML:
         tasks = self._service.card.tasks
         choices = [(words, task) for task, words in finding.TASKS.items() if task in tasks]
-        self._task = gr.Radio(choices, value=choices[0][1] if choices else None, label="What to find", elem_id="vl-task")
+        self._task = gr.Radio(
+            choices, value=choices[0][1] if choices else None, label="What to find", elem_id="vl-task"
+        )
         self._names = gr.Textbox(
             label="Names between commas, or a phrase", elem_id="vl-names", placeholder="fish, boat"
         )
@@ -172,7 +174,7 @@ class Page:
             placeholder="a red star above a boat",
         )
         with gr.Row():
-            self._seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="vl-seed")
+            self._seed = gr.Number(0, label="Seed", precision=0, elem_id="vl-seed")
             self._steps = gr.Slider(1, making.MOST_STEPS, 20, step=1, label="Steps", elem_id="vl-steps")
         with gr.Row():
             can_make, can_edit = "generate" in tasks, "edit" in tasks
