@@ -1,4 +1,4 @@
-"""A walk over the page with the embedded model, as somebody new takes it; `make walk` writes its pictures into docs/."""
+"""A walk over the page with the embedded model, as somebody new takes it; `make walk` writes its pictures."""
 
 import base64
 import json
