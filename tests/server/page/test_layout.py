@@ -1,6 +1,7 @@
 """The page in a browser, before a stub."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -190,4 +191,9 @@ def test_a_server_that_is_gone_is_noticed_and_the_page_stays(chromium):
         assert not server.thread.is_alive(), "an open page kept the server from stopping"
         page.get_by_text("The server does not answer").wait_for()
         assert page.locator(".vl-picture").is_visible()
+    with live(StubEngine(), ServerConfig(port=server.port), replace(FULL, created=2), page=True):
+        page.get_by_text("The server was started anew").wait_for()
+        page.get_by_role("button", name="Open the page anew").click()
+        page.wait_for_selector("#vl-stage.vl-empty")
+        lay(page)
     context.close()

@@ -90,4 +90,4 @@ def about(card: ModelCard, most: int) -> str:
     told = [f"<strong>{escape(card.name)}</strong> {does}", f"reads up to {card.context} tokens"]
     told += [escape(notice).rstrip(".") for notice in card.notices]
     told.append('<a href="about" target="_blank" rel="noopener">all of it as JSON</a>')
-    return f'<p class="vl-about" data-most="{most - ENVELOPE}">{" · ".join(told)}</p>'
+    return f'<p class="vl-about" data-most="{most - ENVELOPE}" data-created="{card.created}">{" · ".join(told)}</p>'

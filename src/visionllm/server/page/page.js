@@ -191,12 +191,25 @@
 
   const tell = (() => {
     let bar = null;
-    return (gone) => {
+    return (words) => {
       bar ??= document.body.appendChild(Object.assign(document.createElement("p"), { id: "vl-gone", role: "alert" }));
-      bar.hidden = !gone;
-      bar.textContent = gone ? "The server does not answer. What you see stays here; it goes on when the server is back." : "";
+      bar.hidden = !words;
+      bar.textContent = words;
+      return bar;
     };
   })();
+  const GONE = "The server does not answer. What you see stays here; it goes on when the server is back.";
+  const ANEW = "The server was started anew and has forgotten the picture and the conversation. ";
+  let wasGone = false;
+
+  async function isSame() {
+    try {
+      const { created } = await (await fetch("about", { cache: "no-store" })).json();
+      return String(created) === find(".vl-about").dataset.created;
+    } catch {
+      return false;
+    }
+  }
 
   async function look() {
     let gone = false;
@@ -205,7 +218,13 @@
     } catch {
       gone = true;
     }
-    if (document.body) tell(gone);
+    if (wasGone && !gone && !(await isSame())) {
+      const button = Object.assign(document.createElement("button"), { textContent: "Open the page anew" });
+      button.addEventListener("click", () => location.reload());
+      return tell(ANEW).append(button);
+    }
+    wasGone = gone;
+    if (document.body) tell(gone ? GONE : "");
     setTimeout(look, gone ? 1000 : 3000);
   }
 
