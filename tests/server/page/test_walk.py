@@ -100,6 +100,7 @@ def test_a_house_and_a_fish_are_drawn_asked_about_masked_and_changed(opened: Cal
     with page.expect_download() as download:
         page.click("#vl-save-coco")
     (found,) = from_coco_dataset(json.loads(Path(download.value.path()).read_bytes())).values()
+    assert found.masks is not None
     mask = found.masks[0]
     fish = abs(drawn - (249, 115, 22)).sum(axis=-1) < 120
     assert fish.sum() > 4000
