@@ -32,7 +32,7 @@ HOUSE: Sequence[Shape] = (
     ((177, 122), (235, 72), (293, 122)),
     ((195, 124), (275, 124), (275, 172), (195, 172)),
 )
-EYE, DOOR = ((104, 133), (107, 131), (110, 133), (107, 136), (104, 133)), ((235, 150), (235, 178))
+DOOR: Shape = ((235, 150), (235, 178))
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +75,7 @@ def test_a_house_and_a_fish_are_drawn_asked_about_masked_and_changed(opened: Cal
 
     page.click("#vl-draw button")
     page.wait_for_selector("#vl-board button[aria-label=Color]")
-    for paint, lines in ((ORANGE, map(filled, FISH)), (BROWN, map(filled, HOUSE)), (WHITE, (EYE, DOOR))):
+    for paint, lines in ((ORANGE, map(filled, FISH)), (BROWN, map(filled, HOUSE)), (WHITE, [DOOR])):
         colour(page, paint)
         for line in lines:
             draw(page, line)
