@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-pixels soak lint map clean
+.PHONY: help demo test test-pixels soak lint map walk clean
 
 help: ## what can be made
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 8
@@ -34,6 +34,9 @@ lint: .venv/.installed-test ## ruff and basedpyright, zero findings
 
 map: .venv/.installed ## write the file map of the README anew
 	$(BIN)/python docs/filemap.py
+
+walk: .venv/.installed-test ## take the walk of docs/serving.md over the page, and write its pictures anew
+	VISIONLLM_WALK=1 $(BIN)/python -m pytest tests/server/page/test_walk.py
 
 clean: ## remove .venv, caches and outputs
 	rm -rf .venv .pytest_cache .ruff_cache .coverage htmlcov build dist out

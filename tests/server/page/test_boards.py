@@ -1,5 +1,7 @@
 """The conversation, what was made, the sheet of examples, the model."""
 
+from dataclasses import replace
+
 from tests.server.page.conftest import FULL, house
 from tests.server.stub import detections
 from visionllm.server.page.boards import about, conversation, made, sheet, thumb_of
@@ -30,4 +32,6 @@ def test_what_was_made_and_the_examples_are_shown():
 
 def test_the_line_about_the_model_says_what_it_knows():
     line = about(FULL, 10_000)
-    assert "<strong>stub</strong>" in line and "drawings only" in line and "detect" in line and "5904" in line
+    assert "<strong>stub</strong>" in line and "drawings only" in line and "5904" in line
+    assert "answers questions, finds and masks things, finds keypoints, makes pictures, changes pictures" in line
+    assert "answers questions, depth" in about(replace(FULL, decoders=("depth",)), 10_000)

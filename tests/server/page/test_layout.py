@@ -1,32 +1,17 @@
 """The page in a browser, before a stub."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.server.helpers import KEY, live, png
 from tests.server.page.conftest import FULL
+from tests.server.page.driving import ask, drag, marks, told, write
 from tests.server.stub import StubEngine
 from visionllm.server import ServerConfig
 from visionllm.server.config import digest_of
-
-
-def marks(page):
-    return json.loads(page.evaluate("window.visionllm.said()"))
-
-
-def told(page, words):
-    page.locator("#vl-told", has_text=words).wait_for()
-
-
-def write(page, part, words):
-    page.locator(f"#{part} textarea, #{part} input").first.fill(words)
-
-
-def ask(page, words):
-    write(page, "vl-question", words)
-    page.click("#vl-ask")
 
 
 def upload(page, content, name="a.png"):
@@ -37,17 +22,6 @@ def upload(page, content, name="a.png"):
 def lay(page):
     upload(page, png(60, 40))
     page.wait_for_selector("#vl-stage[data-width='60']")
-
-
-def drag(page, *shares):
-    """Draw with the mouse over the picture; places are shares of its sides."""
-    box = page.locator(".vl-picture image").first.bounding_box()
-    places = [(box["x"] + box["width"] * x, box["y"] + box["height"] * y) for x, y in shares]
-    page.mouse.move(*places[0])
-    page.mouse.down()
-    for place in places[1:]:
-        page.mouse.move(*place, steps=3)
-    page.mouse.up()
 
 
 def test_a_question_is_answered_with_shapes_a_table_and_names_to_point_at(opened):
@@ -217,4 +191,9 @@ def test_a_server_that_is_gone_is_noticed_and_the_page_stays(chromium):
         assert not server.thread.is_alive(), "an open page kept the server from stopping"
         page.get_by_text("The server does not answer").wait_for()
         assert page.locator(".vl-picture").is_visible()
+    with live(StubEngine(), ServerConfig(port=server.port), replace(FULL, created=2), page=True):
+        page.get_by_text("The server was started anew").wait_for()
+        page.get_by_role("button", name="Open the page anew").click()
+        page.wait_for_selector("#vl-stage.vl-empty")
+        lay(page)
     context.close()

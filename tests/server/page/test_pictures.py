@@ -36,11 +36,11 @@ def test_a_file_is_laid_on_the_table_and_deleted(place, tmp_path):
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        (b"print('hello')", "got something else"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "got something else"),
+        (b"print('hello')", "given: something else"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "given: something else"),
         (png(60, 40)[:60], "cannot be used as a picture"),
-        (png(1, 1)[:0], "got something else"),
-        (animated(), "got 2 frames"),
+        (png(1, 1)[:0], "given: something else"),
+        (animated(), "given: 2 frames"),
         (png(5000, 4000, "1"), "at most 16000000 pixels"),
         (png(40_000, 1, "1"), "cannot be used as a picture"),
     ],

@@ -12,10 +12,13 @@ from visionllm.server.page.words import Told, note, sentence
     [
         (Told("Write a question first."), "Write a question first."),
         (QueueFull(7), "Too many requests are waiting"),
-        (ContextLengthExceeded(300, 200), "got 300). Start anew."),
+        (ContextLengthExceeded(300, 200), "given: 300). Start anew."),
         (EngineDied("dead"), "The model has stopped."),
         (JobFailed("secret"), "nothing else was lost"),
-        (ApiError(400, "expected a still picture, got 3 frames", code="invalid_image"), "got 3 frames."),
+        (
+            ApiError(400, "expected a still picture, got 3 frames", code="invalid_image"),
+            "picture. Needed: a still picture; given: 3 frames.",
+        ),
         (ApiError(418, "secret", code="unheard of"), "The server could not do this."),
     ],
 )

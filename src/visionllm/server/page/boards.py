@@ -12,9 +12,16 @@ from visionllm.types import Example
 THUMB = 96
 ENVELOPE = 4096
 """Bytes that a form has around its file."""
+_DOES = {
+    "detection": "finds and masks things",
+    "pose": "finds keypoints",
+    "generation": "makes pictures",
+    "editing": "changes pictures",
+}
+"""What a model can do with a decoder."""
 _HELLO = (
     '<p class="vl-quiet">Ask about the picture: “What is left of the house?”, “Detect every red star.” '
-    "Marks and picks go with the question.</p>"
+    "What you mark or pick in the picture goes with the question.</p>"
 )
 
 
@@ -79,7 +86,8 @@ def _card(number: int, sample: Example) -> str:
 
 def about(card: ModelCard, most: int) -> str:
     """Return a line that says which model runs and what it knows, and for the browser the most bytes of a file."""
-    told = [f"<strong>{escape(card.name)}</strong>", f"answers, {escape(', '.join(card.tasks))}".rstrip(", ")]
-    told += [f"reads {card.context} tokens", *(escape(notice) for notice in card.notices)]
-    told.append('<a href="about" target="_blank" rel="noopener">what it can do</a>')
-    return f'<p class="vl-about" data-most="{most - ENVELOPE}">{" · ".join(told)}</p>'
+    does = ", ".join(["answers questions", *(escape(_DOES.get(decoder, decoder)) for decoder in card.decoders)])
+    told = [f"<strong>{escape(card.name)}</strong> {does}", f"reads up to {card.context} tokens"]
+    told += [escape(notice).rstrip(".") for notice in card.notices]
+    told.append('<a href="about" target="_blank" rel="noopener">all of it as JSON</a>')
+    return f'<p class="vl-about" data-most="{most - ENVELOPE}" data-created="{card.created}">{" · ".join(told)}</p>'

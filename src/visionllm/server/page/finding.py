@@ -79,7 +79,7 @@ async def add_sample(place: Place, label: str, marks: str) -> Views:
     named = label.strip()[:100] or None
     session.samples += [Example(session.picture, region, named) for region in regions]
     shown = await asyncio.to_thread(sheet, session)
-    yield View(sheet=shown, note=note(f"The sheet holds {len(session.samples)} examples now."))
+    yield View(sheet=shown, note=note(f"On the sheet now: {len(session.samples)}."))
 
 
 async def clear_samples(place: Place) -> Views:

@@ -47,7 +47,13 @@ def gradio_app(service: Service, uploads: Path) -> App:
     blocks.show_error = False
     blocks.auth = blocks.auth_message = blocks.favicon_path = None
     font = ("ui-sans-serif", "system-ui", "sans-serif")
-    blocks.theme = Base(primary_hue="blue", neutral_hue="slate", font=font, font_mono=("ui-monospace",))
+    blocks.theme = Base(primary_hue="blue", neutral_hue="slate", font=font, font_mono=("ui-monospace",)).set(
+        body_text_color_subdued="*neutral_500",
+        input_placeholder_color="*neutral_500",
+        input_placeholder_color_dark="*neutral_400",
+        button_primary_background_fill="*primary_600",
+        button_primary_background_fill_hover="*primary_700",
+    )
     blocks.css = (_HERE / "page.css").read_text(encoding="utf-8")
     blocks.js = ""
     script = (_HERE / "page.js").read_text(encoding="utf-8")
@@ -87,12 +93,12 @@ class Page:
             with gr.Row(elem_id="vl-main"):
                 with gr.Column(scale=6, min_width=300):
                     stage_board = gr.HTML(stage(Session()), elem_id="vl-left", padding=False)
+                    self._slider()
                     with gr.Row():
                         self._upload = gr.UploadButton(
                             "Open a picture", type="filepath", elem_id="vl-open", variant="primary", min_width=120
                         )
                         self._example = gr.Button("Take an example", elem_id="vl-example", min_width=120)
-                    self._slider()
                     self._draw()
                 with gr.Column(scale=5, min_width=300):
                     chat_board, made_board, sheet_board = self._tabs()
@@ -101,20 +107,25 @@ class Page:
         return page
 
     def _slider(self) -> None:
-        self._threshold = gr.Slider(
-            0, 1, THRESHOLD, step=0.01, label="Lowest score that is shown", elem_id="vl-threshold"
-        )
-        with gr.Row():
-            self._saves = {
-                kind: gr.Button(f"Save {kind.upper()}", size="sm", elem_id=f"vl-save-{kind}", min_width=80)
-                for kind in ("png", "json", "coco")
-            }
+        with gr.Column(elem_id="vl-after"):
+            self._threshold = gr.Slider(
+                0, 1, THRESHOLD, step=0.01, label="Lowest score that is shown", elem_id="vl-threshold"
+            )
+            with gr.Row():
+                self._saves = {
+                    kind: gr.Button(f"Save {kind.upper()}", size="sm", elem_id=f"vl-save-{kind}", min_width=80)
+                    for kind in ("png", "json", "coco")
+                }
         self._carrier = gr.Textbox(visible="hidden", elem_id="vl-carrier")
 
     def _draw(self) -> None:
-        with gr.Accordion("Draw", open=False, elem_id="vl-draw"):
-            self._drawing = drawing_board(label="Your own picture", elem_id="vl-board")
-            self._drawn = gr.Button("Put the drawing on the table", elem_id="vl-drawn")
+        with gr.Accordion("Draw your own picture", open=False, elem_id="vl-draw"):
+            gr.HTML(
+                '<p class="vl-quiet">Draw on the white paper. Colours and the size of the brush are at its left.</p>',
+                padding=False,
+            )
+            self._drawing = drawing_board(label="Your own picture", show_label=False, elem_id="vl-board")
+            self._drawn = gr.Button("Put the drawing on the table", variant="primary", elem_id="vl-drawn")
 
     def _tabs(self) -> tuple[gr.HTML, gr.HTML, gr.HTML]:
         with gr.Tabs():
@@ -136,7 +147,9 @@ class Page:
     def _find(self) -> gr.HTML:
         tasks = self._service.card.tasks
         choices = [(words, task) for task, words in finding.TASKS.items() if task in tasks]
-        self._task = gr.Radio(choices, value=choices[0][1] if choices else None, label="What", elem_id="vl-task")
+        self._task = gr.Radio(
+            choices, value=choices[0][1] if choices else None, label="What to find", elem_id="vl-task"
+        )
         self._names = gr.Textbox(
             label="Names between commas, or a phrase", elem_id="vl-names", placeholder="fish, boat"
         )
@@ -161,11 +174,11 @@ class Page:
             placeholder="a red star above a boat",
         )
         with gr.Row():
-            self._seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="vl-seed")
+            self._seed = gr.Number(0, label="Seed", precision=0, elem_id="vl-seed")
             self._steps = gr.Slider(1, making.MOST_STEPS, 20, step=1, label="Steps", elem_id="vl-steps")
         with gr.Row():
             can_make, can_edit = "generate" in tasks, "edit" in tasks
-            self._generate = gr.Button("Make it", variant="primary", elem_id="vl-generate", interactive=can_make)
+            self._generate = gr.Button("Make a new one", variant="primary", elem_id="vl-generate", interactive=can_make)
             self._edit = gr.Button("Change the picture", elem_id="vl-edit", interactive=can_edit)
         if not (can_make and can_edit):
             gr.HTML('<p class="vl-quiet">This model does not do all of this; what it cannot do is greyed out.</p>')

@@ -37,6 +37,8 @@
     if (table.dataset.picture !== state.picture) {
       state.picture = table.dataset.picture;
       Object.assign(state, { marks: [], drawing: null, cursor: null, corner: null });
+      find("#vl-draw > button.open")?.click();
+      if (table.getBoundingClientRect().top < 0) table.scrollIntoView();
     }
     if (table.dataset.shown !== state.shown) {
       state.shown = table.dataset.shown;
@@ -54,7 +56,15 @@
     }
     for (const one of all("[data-pick]", table)) one.setAttribute("aria-pressed", chosen.has(Number(one.dataset.pick)));
     const count = state.marks.length;
-    find(".vl-count", table).textContent = count ? `${count} marked, for the next question` : "";
+    const hint = find(`[data-tool=${state.tool}]`, table).title;
+    find(".vl-count", table).textContent = count ? `${count} marked, for the next question.` : hint;
+  }
+
+  function takeBrush() {
+    const brush = find("#vl-board button[aria-label=Brush]:not([data-taken])");
+    if (!brush) return;
+    brush.dataset.taken = "";
+    brush.click();
   }
 
   function add(mark) {
@@ -181,12 +191,25 @@
 
   const tell = (() => {
     let bar = null;
-    return (gone) => {
+    return (words) => {
       bar ??= document.body.appendChild(Object.assign(document.createElement("p"), { id: "vl-gone", role: "alert" }));
-      bar.hidden = !gone;
-      bar.textContent = gone ? "The server does not answer. What you see stays here; it goes on when the server is back." : "";
+      bar.hidden = !words;
+      bar.textContent = words;
+      return bar;
     };
   })();
+  const GONE = "The server does not answer. What you see stays here; it goes on when the server is back.";
+  const ANEW = "The server was started anew and has forgotten the picture and the conversation. ";
+  let wasGone = false;
+
+  async function isSame() {
+    try {
+      const { created } = await (await fetch("about", { cache: "no-store" })).json();
+      return String(created) === find(".vl-about").dataset.created;
+    } catch {
+      return false;
+    }
+  }
 
   async function look() {
     let gone = false;
@@ -195,7 +218,13 @@
     } catch {
       gone = true;
     }
-    if (document.body) tell(gone);
+    if (wasGone && !gone && !(await isSame())) {
+      const button = Object.assign(document.createElement("button"), { textContent: "Open the page anew" });
+      button.addEventListener("click", () => location.reload());
+      return tell(ANEW).append(button);
+    }
+    wasGone = gone;
+    if (document.body) tell(gone ? GONE : "");
     setTimeout(look, gone ? 1000 : 3000);
   }
 
@@ -233,6 +262,7 @@
   const watched = { childList: true, subtree: true, attributes: true, attributeFilter: ["data-picture", "data-shown"] };
   let last = null;
   new MutationObserver((changes) => {
+    takeBrush();
     const table = stage();
     if (table === last && changes.every((change) => change.type !== "attributes")) return;
     last = table;

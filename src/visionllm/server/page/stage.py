@@ -16,14 +16,14 @@ from visionllm.types import Box, Instance, Pose, Poses
 MOST_MASKS = 60
 """Only so many masks are drawn; the best ones come first."""
 _TOOLS = {
-    "look": ("Look", "Look and pick: click what was found to use it in the next question"),
-    "point": ("Point", "Point at a pixel"),
-    "box": ("Box", "Draw a box"),
-    "scribble": ("Scribble", "Scribble over a thing"),
+    "look": ("Look", "Click what was found to use it in the next question."),
+    "point": ("Point", "Click a thing to point at it."),
+    "box": ("Box", "Drag a box around a thing."),
+    "scribble": ("Scribble", "Scribble over a thing."),
 }
 _EMPTY = (
-    '<div id="vl-stage" class="vl-empty"><p>No picture yet. Open one with the button below, take an example, '
-    "or draw one under “Draw”.</p></div>"
+    '<div id="vl-stage" class="vl-empty"><p>No picture yet. Open one, take an example, or draw your own: '
+    "the buttons are below.</p></div>"
 )
 
 

@@ -1,5 +1,6 @@
 """What a user of the page is told: sentences, whatever went wrong."""
 
+import re
 from html import escape
 
 from visionllm.engine.errors import EngineError
@@ -11,9 +12,9 @@ class Told(ValueError):
 
 
 _SENTENCES = {
-    "invalid_image": "This file cannot be used as a picture: {detail}.",
-    "too_many_pixels": "This picture is too large: {detail}.",
-    "invalid_region": "This place cannot be used: {detail}.",
+    "invalid_image": "This file cannot be used as a picture. {detail}.",
+    "too_many_pixels": "This picture is too large. {detail}.",
+    "invalid_region": "This place cannot be used. {detail}.",
     "rate_limit_exceeded": "Too many requests are waiting at the moment. Try again in a few seconds.",
     "context_length_exceeded": "This conversation is longer than the model can read ({detail}). Start anew.",
     "deadline_exceeded": "This took too long and was given up. Try again, or ask for less.",
@@ -23,8 +24,9 @@ _SENTENCES = {
     "job_failed": "The model could not finish this. Try something else; nothing else was lost.",
     "slow_reader": "The connection was too slow for this answer. Try again.",
     "cancelled": "Stopped.",
-    "invalid_value": "This cannot be asked: {detail}.",
+    "invalid_value": "This cannot be asked. {detail}.",
 }
+_EXPECTED = re.compile(r"^(?:\w+ \d+: )?expected (.*), got (.*)$")
 _FALLBACK = "The server could not do this. Try something else."
 
 
@@ -32,12 +34,12 @@ def sentence(error: ValueError | EngineError | ApiError) -> str:
     """Return what a user is told of an error.
 
     >>> sentence(ValueError("expected a phrase, got none"))
-    'This cannot be asked: expected a phrase, got none.'
+    'This cannot be asked. Needed: a phrase; given: none.'
     """
     if isinstance(error, Told):
         return str(error)
     refusal = error if isinstance(error, ApiError) else from_engine(error)
-    detail = str(refusal.body["error"]["message"]).rstrip(".")
+    detail = _EXPECTED.sub(r"Needed: \1; given: \2", str(refusal.body["error"]["message"]).rstrip("."))
     return _SENTENCES.get(refusal.code or "", _FALLBACK).format(detail=detail)
 
 
