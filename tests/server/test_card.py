@@ -10,6 +10,7 @@ def test_a_card_says_what_the_model_can_and_counts_its_tokens():
     card = card_of(model, "small")
     assert (card.name, card.context) == ("small", 1024)
     assert {"detect", "pose", "generate", "edit"} <= set(card.tasks)
+    assert card.picture_hw == model.model.decoder("generation").config.picture_hw
     assert "drawings only" in card.notices[0]
     request = ask("How many?", picture())
     assert card.count is not None
@@ -17,4 +18,5 @@ def test_a_card_says_what_the_model_can_and_counts_its_tokens():
 
 
 def test_a_model_of_photos_has_no_notice():
-    assert card_of(small_predictor(), "small").notices == ()
+    card = card_of(small_predictor(), "small")
+    assert card.notices == () and card.picture_hw is None

@@ -78,6 +78,24 @@ def test_every_task_reaches_its_decoder(task, served: TestClient):
     assert response.status_code == 200, response.text
 
 
+@pytest.mark.parametrize(
+    ("wish", "message"),
+    [
+        ({"size": "17x16"}, "expected a picture size of multiples of"),
+        ({"size": "4096x4096"}, "expected sides of at most 48 pixels, got 4096x4096"),
+        ({"size": "0x16"}, "size"),
+        ({"options": {"steps": 0}}, "steps"),
+        ({"options": {"steps": 101}}, "steps"),
+        ({"options": {"guidance": -1}}, "guidance"),
+        ({"options": {"scheduler": "Eval"}}, "expected a scheduler among"),
+        ({"seed": 2**70}, "seed"),
+    ],
+)
+def test_a_picture_that_cannot_be_made_is_refused_before_anything_is_done(wish, message, served: TestClient):
+    error = error_of(served.post("/v1/images/generations", json={"model": "stub", "prompt": "a boat"} | wish), 400)
+    assert message in f"{error['param']} {error['message']}"
+
+
 def test_pictures_are_the_models_own(served: TestClient, model):
     options = {"steps": 2}
     body = {"model": "stub", "prompt": "a star", "seed": 3, "options": options}

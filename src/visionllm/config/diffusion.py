@@ -34,6 +34,10 @@ SCHEDULERS = (
 PREDICTIONS = ("epsilon", "sample", "v_prediction")
 
 
+DEFAULT_STEPS = 1000
+"""Steps in which noise grows where a schedule does not say so."""
+
+
 def check_scheduler(name: str) -> None:
     """Refuse a scheduler that is not in the list.
 
@@ -184,6 +188,18 @@ class DiffusionConfig(Checked):
                 f"expected a picture size of multiples of {self.factor} pixels, which the VAE takes, "
                 f"got {'×'.join(str(side) for side in size_hw)}"
             )
+
+    def check_wish(self, size_hw: tuple[int, int] | None, steps: int | None) -> None:
+        """Refuse what pictures cannot be made with; None is the model's own.
+
+        Raises:
+            ValueError: If the VAE cannot take the size, or noise grew in fewer steps.
+        """
+        if size_hw is not None:
+            self.check_picture(size_hw)
+        most = int(self.schedule.get("num_train_timesteps", DEFAULT_STEPS))
+        if steps is not None and steps > most:
+            raise ValueError(f"expected at most {most} steps, as many as noise grew in, got {steps}")
 
     def _check_parts(self) -> None:
         """Refuse parts that do not fit together, and settings that would be passed over."""

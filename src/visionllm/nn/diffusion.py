@@ -8,11 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from visionllm.config.diffusion import SCHEDULERS, DiffusionConfig, check_scheduler
+from visionllm.config.diffusion import DEFAULT_STEPS, SCHEDULERS, DiffusionConfig, check_scheduler
 from visionllm.config.strict import check_keys
 from visionllm.nn.optional import nothing_fetched, optional
-
-DEFAULT_STEPS = 1000
 
 
 def _of_diffusers(name: str) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from visionllm.decoders.base.diffusing import DiffusionDecoder
 from visionllm.types import Request
 
 if TYPE_CHECKING:
@@ -33,6 +34,7 @@ class ModelCard:
         name: What requests call it.
         context: Most tokens of a conversation, pictures, slots and answer included.
         decoders: Names of its decoders.
+        picture_hw: (height, width) of the pictures that it makes by itself, in pixels; None if it makes none.
         notices: What its users should know.
         count: Returns the number of tokens of a conversation, or None where nobody can say.
         created: Seconds since 1970.
@@ -41,6 +43,7 @@ class ModelCard:
     name: str
     context: int
     decoders: tuple[str, ...] = ()
+    picture_hw: tuple[int, int] | None = None
     notices: tuple[str, ...] = ()
     count: Callable[[Request], int] | None = None
     created: int = field(default_factory=lambda: int(time.time()))
@@ -71,10 +74,12 @@ def card_of(model: "VisionLLM", name: str) -> ModelCard:
     def count(request: Request) -> int:
         return len(processor.prefix(request)) + len(processor.continuation(request))
 
+    painter = dict(model.model.decoders.items()).get("generation")
     return ModelCard(
         name=name,
         context=processor.config.context_length,
         decoders=model.decoders,
+        picture_hw=painter.config.picture_hw if isinstance(painter, DiffusionDecoder) else None,
         notices=(DRAWINGS,) if model.drawings_only else (),
         count=count,
     )

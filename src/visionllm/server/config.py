@@ -34,7 +34,7 @@ class ServerConfig:
         max_images: Most pictures of a request.
         max_messages: Most messages of a conversation.
         max_depth: Deepest nesting of JSON.
-        max_made_side: Longest side of a picture that is made, in pixels.
+        max_made_side: Longest side of a picture that is made, in pixels; None is twice that of the model's own ones.
         pictures: What may be opened.
         max_held_pixels: Most pixels of the pictures of all open requests.
         deadline_s: Seconds that a job may take, waiting included.
@@ -60,7 +60,7 @@ class ServerConfig:
     max_images: int = 8
     max_messages: int = 64
     max_depth: int = 32
-    max_made_side: int = 1024
+    max_made_side: int | None = None
     pictures: PictureLimits = field(default_factory=PictureLimits)
     max_held_pixels: int = 400_000_000
     deadline_s: float = 120.0

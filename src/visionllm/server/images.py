@@ -111,7 +111,7 @@ def _seeded(
     Raises:
         ApiError: If the pictures would be too large.
     """
-    size, most = size_hw(body.size), service.config.max_made_side
+    size, most = size_hw(body.size), service.longest_made
     if size is not None and max(size) > most:
         raise ApiError(
             400, f"expected sides of at most {most} pixels, got {body.size}", code="invalid_size", param="size"

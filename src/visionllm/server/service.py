@@ -25,6 +25,8 @@ DECODERS = 2
 """Requests whose pictures are opened at once."""
 FULL_S = 1.0
 """How long a refusal of the engine speaks for requests that come while its queue is no shorter."""
+LONGEST_MADE = 1024
+"""Longest side of a picture that is made, in pixels, where neither the card nor the configuration says."""
 GRACE_S = 5.0
 """How long after its deadline the engine may say that a job is late."""
 _T = TypeVar("_T")
@@ -54,6 +56,12 @@ class Service:
         """Whether new requests are taken."""
         status = self.engine.status
         return status.alive and not status.draining and not self.draining
+
+    @property
+    def longest_made(self) -> int:
+        """The longest side of a picture that is made, in pixels."""
+        own = LONGEST_MADE if self.card.picture_hw is None else 2 * max(self.card.picture_hw)
+        return self.config.max_made_side or own
 
     def saw_full(self, refusal: QueueFull) -> None:
         """Remember that the engine takes nothing more."""

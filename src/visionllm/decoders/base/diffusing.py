@@ -296,8 +296,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             ValueError: As `decode`.
         """
         self.wake()
-        if options.size_hw is not None:
-            self.config.check_picture(options.size_hw)
+        self.config.check_wish(options.size_hw, options.steps)
         states = self.mapped(queries) if states is None else states
         owners = queries.mask.nonzero()[:, 0].tolist()
         places = [place for count in queries.mask.sum(1).tolist() for place in range(count)]
