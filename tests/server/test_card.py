@@ -10,7 +10,7 @@ def test_a_card_says_what_the_model_can_and_counts_its_tokens():
     card = card_of(model, "small")
     assert (card.name, card.context) == ("small", 1024)
     assert {"detect", "pose", "generate", "edit"} <= set(card.tasks)
-    assert card.picture_hw == model.model.decoder("generation").config.picture_hw
+    assert card.picture_hw == (16, 24)
     assert "drawings only" in card.notices[0]
     request = ask("How many?", picture())
     assert card.count is not None
