@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -45,6 +46,10 @@ class StubEngine:
             self.tickets[self.ended].end(self.last or Finished(Answer(text=f"answer {self.ended}")))
             self.ended += 1
         return self.tickets[-1]
+
+
+def stub(enough: int, total: int, last: Failed | None = None) -> Any:
+    return StubEngine(enough, total, last)
 
 
 def question(image: Image.Image):
@@ -135,12 +140,12 @@ def test_more_pictures_than_the_engine_takes_at_once_are_answered(visionllm, sma
 @pytest.mark.parametrize("full", [2, AT_ONCE])
 def test_an_answer_comes_as_soon_as_it_is_known_and_only_so_many_pictures_are_open(full, folder):
     files = [folder / "b.png"] * (AT_ONCE + 5)
-    engine, seen = StubEngine(full, len(files)), []
+    engine, seen = stub(full, len(files)), []
     for one in told(engine, files, question):
         if not seen:
             assert len(engine.tickets) == full
         assert len(engine.tickets) - len(seen) <= AT_ONCE
-        seen.append(one.answer.text)
+        seen.append(one.answer and one.answer.text)
     assert seen == [f"answer {number}" for number in range(len(files))]
 
 
@@ -152,14 +157,14 @@ def test_the_engine_has_room_for_all_that_are_open():
 def test_a_job_that_fails_is_told_with_its_cause(folder):
     error = JobFailed("the model could not finish the job")
     error.__cause__ = RuntimeError("out of memory")
-    (one,) = told(StubEngine(1, 1, Failed(error)), [folder / "b.png"], question)
+    (one,) = told(stub(1, 1, Failed(error)), [folder / "b.png"], question)
     assert one.failure == "the model could not finish the job: out of memory"
     assert one.answer is None
 
 
 def test_an_engine_that_dies_ends_it_all(folder):
     with pytest.raises(EngineDied, match="the engine's thread ended"):
-        list(told(StubEngine(1, 1, Failed(EngineDied("the engine's thread ended"))), [folder / "b.png"], question))
+        list(told(stub(1, 1, Failed(EngineDied("the engine's thread ended"))), [folder / "b.png"], question))
 
 
 def test_an_engine_that_dies_is_one_line(visionllm, small, folder, monkeypatch):
