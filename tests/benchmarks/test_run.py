@@ -49,6 +49,7 @@ def test_the_benchmarks_of_the_folder_are_found(repository: Path, monkeypatch: p
         "batching",
         "cold",
         "conversion",
+        "folder",
         "generate",
         "half",
         "judge",

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from visionllm.processing.opening import PictureError, PictureLimits, open_picture, picture_size
+from visionllm.processing.opening import PictureError, PictureLimits, open_picture, picture_files, picture_size
 
 RED = (200, 30, 10)
 
@@ -292,3 +292,17 @@ def test_the_size_is_read_from_the_header_alone():
         picture_size(whole, PictureLimits(max_pixels=599))
     with pytest.raises(PictureError, match="expected a picture in one of the formats"):
         picture_size(b"")
+
+
+def test_the_pictures_of_a_folder_are_told_by_suffix_and_sorted(tmp_path):
+    for name in ("b.PNG", "a.jpeg", "c.webp", "d.bmp", "e.gif", "notes.txt", ".hidden.png"):
+        (tmp_path / name).touch()
+    (tmp_path / "f.png").mkdir()
+    assert [file.name for file in picture_files(tmp_path)] == ["a.jpeg", "b.PNG", "c.webp", "d.bmp"]
+    only = PictureLimits(formats=("PNG",))
+    assert [file.name for file in picture_files(tmp_path, only)] == ["b.PNG"]
+
+
+def test_a_folder_without_pictures_is_refused(tmp_path):
+    with pytest.raises(ValueError, match=r"expected pictures \(\.apng, \.bmp, .* in .*, got none"):
+        picture_files(tmp_path)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from visionllm.cli.many import ask_each
 from visionllm.cli.options import (
     AsJson,
     BoxOption,
@@ -22,33 +23,40 @@ from visionllm.cli.options import (
     load,
     parse_regions,
 )
-from visionllm.cli.output import (
-    check_out,
-    poses_to_json,
-    print_answer,
-    print_json,
-    save_picture,
-    to_json,
-)
+from visionllm.cli.output import answer_to_json, check_out, print_answer, print_json, save_picture
 
 if TYPE_CHECKING:
     from PIL import Image
 
     from visionllm.types import Answer, Options, Region, Request
 
+RunOut = Annotated[
+    Path | None,
+    typer.Option(
+        help="Write the annotated picture to this file (.png, .jpg or .webp), or those of many into this folder."
+    ),
+]
+RunJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object and nothing else; of many pictures, one a line.")
+]
 NewTokens = Annotated[int | None, typer.Option(min=1, help="Length limit of the answer.")]
 
 
 def run(
     prompt: Annotated[str, typer.Argument(metavar="PROMPT", help='The question, such as "Detect every red star."')],
-    images: Annotated[list[Path] | None, typer.Argument(metavar="IMAGE", help="Picture files, if any.")] = None,
+    images: Annotated[
+        list[Path] | None, typer.Argument(metavar="IMAGE", help="Picture files, if any, or a folder of them.")
+    ] = None,
+    each: Annotated[
+        bool, typer.Option("--each", help="Ask about every picture on its own, as about those of a folder.")
+    ] = False,
     box: BoxOption = None,
     point: PointOption = None,
     scribble: ScribbleOption = None,
     polygon: PolygonOption = None,
     mask: MaskOption = None,
-    out: Out = None,
-    as_json: AsJson = False,
+    out: RunOut = None,
+    as_json: RunJson = False,
     threshold: Threshold = None,
     max_new_tokens: NewTokens = None,
     seed: Seed = 0,
@@ -64,6 +72,11 @@ def run(
 
     visionllm run "How many fish are there?" harbour.png --json
 
+    visionllm run "Detect every fish." my-pictures --out found --json > found.jsonl
+
+    Several pictures belong to one question. The pictures of a folder, or those beside --each, are asked about one by
+    one, many at once; one that cannot be opened does not stop the others, and the exit code is 1.
+
     Regions can be given several times: they are region1, region2, … in the order box, point, scribble, polygon, mask.
     They lie on the last picture.
     """
@@ -71,8 +84,16 @@ def run(
 
     from visionllm.processing import open_picture
 
-    check_out(out)
     options = replace(answer_options(threshold, seed, max_new_tokens), temperature=temperature)
+    if each or any(image.is_dir() for image in images or ()):
+        places = [*(box or ()), *(point or ()), *(scribble or ()), *(polygon or ()), *(mask or ())]
+        if places:
+            raise ValueError(f"expected no regions for many pictures, as they lie on one, got {len(places)}")
+        if not prompt.strip():
+            raise ValueError(f"expected a question with words, got {prompt!r}")
+        ask_each(prompt, images or [], options, lambda: load(model, device), out, as_json=as_json)
+        return
+    check_out(out)
     pictures = [open_picture(file) for file in images or ()]
     regions = parse_regions(box, point, scribble, polygon, mask)
     if regions and not pictures:
@@ -139,11 +160,6 @@ def _show(
             raise ValueError("expected a picture to draw on for --out, got none")
         save_picture(draw_answer(shown, question, answer, regions=regions), out)
     if as_json:
-        told = answer.to_dict()
-        plain = {name: told[name] for name in ("text", "finish_reason", "tokens", "notices")}
-        plain = {"question": question, "images": [str(file) for file in files]} | plain | to_json(answer.detections)
-        plain["poses"] = [poses_to_json(poses) for poses in answer.poses]
-        plain |= {name: told[name] for name in ("pictures", "others")}
-        print_json(plain | {"out": None if out is None else str(out)})
+        print_json(answer_to_json(question, files, answer, out))
         return
     print_answer(answer, out)

@@ -20,7 +20,6 @@ PROMPTS = "prompts.json"
 WITHOUT = "no picture"
 QUESTIONS = ("What is in the picture?", "Detect everything.")
 DRAWN = (("test", 3), ("test", 21), ("hand-drawn", 5), ("crowded", 8))
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 
 
 @dataclass(frozen=True)
@@ -74,15 +73,14 @@ def demo(
 
 def _listed(folder: Path) -> Iterator[tuple[str, "Image.Image | None", Sequence[_Question]]]:
     """Yield name, picture and questions of a folder; every picture is opened before the first question is asked."""
-    from visionllm.processing import open_picture
+    from visionllm.processing import open_picture, picture_files
 
     if not folder.is_dir():
         raise ValueError(f"expected a folder of pictures, got {str(folder)!r}")
     if (folder / PROMPTS).is_file():
         prompts = _prompts(folder / PROMPTS)
     else:
-        files = sorted(file.name for file in folder.iterdir() if file.suffix.lower() in _SUFFIXES)
-        prompts = {name: _usual() for name in files}
+        prompts = {file.name: _usual() for file in picture_files(folder)}
     if not prompts:
         raise ValueError(f"expected pictures in {folder}, got none")
     for name, questions in prompts.items():

@@ -63,6 +63,15 @@ def poses_to_json(poses: "Poses") -> dict[str, Any]:
     return {name: plain[name] for name in ("space", "size_hw", "bones", "instances")}
 
 
+def answer_to_json(question: str, files: Sequence[Path], answer: "Answer", out: Path | None) -> dict[str, Any]:
+    """Return an answer as plain data, with what was asked and where the annotated picture was written."""
+    told = answer.to_dict()
+    plain = {"question": question, "images": [str(file) for file in files]}
+    plain |= {name: told[name] for name in ("text", "finish_reason", "tokens", "notices")}
+    plain |= to_json(answer.detections) | {"poses": [poses_to_json(poses) for poses in answer.poses]}
+    return plain | {name: told[name] for name in ("pictures", "others")} | {"out": None if out is None else str(out)}
+
+
 def print_json(plain: dict[str, Any]) -> None:
     """Print one JSON object."""
     print(json.dumps(plain))

@@ -4,7 +4,7 @@ from visionllm.processing.chat import TINY, VICUNA_V1, ChatTemplate
 from visionllm.processing.checks import ContextLengthExceeded
 from visionllm.processing.configuration import ROUTES, TABLES, ProcessorConfig
 from visionllm.processing.decoder_images import DecoderImageConfig, MadePictureConfig
-from visionllm.processing.opening import PictureError, PictureLimits, open_picture, picture_size
+from visionllm.processing.opening import PictureError, PictureLimits, open_picture, picture_files, picture_size
 from visionllm.processing.processor import VisionLLMProcessor
 from visionllm.processing.prompts import (
     PUBLISHED,
@@ -47,6 +47,7 @@ __all__ = [
     "made_answer",
     "made_question",
     "open_picture",
+    "picture_files",
     "picture_size",
     "point_answer",
     "point_question",

@@ -96,6 +96,22 @@ def picture_size(content: bytes, limits: PictureLimits = DEFAULT_LIMITS) -> tupl
         return image.size
 
 
+def picture_files(folder: Path, limits: PictureLimits = DEFAULT_LIMITS) -> list[Path]:
+    """Return the files of a folder whose suffix is that of an allowed format, sorted by name.
+
+    Hidden files and folders inside it are left out.
+
+    Raises:
+        ValueError: If there are none.
+    """
+    suffixes = {suffix for suffix, format_ in Image.registered_extensions().items() if format_ in limits.formats}
+    shown = [file for file in folder.iterdir() if file.is_file() and not file.name.startswith(".")]
+    files = sorted(file for file in shown if file.suffix.lower() in suffixes)
+    if not files:
+        raise ValueError(f"expected pictures ({', '.join(sorted(suffixes))}) in {folder}, got none")
+    return files
+
+
 def _opened(source: str | PathLike[str] | bytes | BinaryIO, limits: PictureLimits) -> Image.Image:
     if isinstance(source, str | PathLike):
         if "\0" in str(source) or not Path(source).is_file():
