@@ -88,6 +88,10 @@ def test_every_task_reaches_its_decoder(task, served: TestClient):
         ({"options": {"steps": 101}}, "steps"),
         ({"options": {"guidance": -1}}, "guidance"),
         ({"options": {"scheduler": "Eval"}}, "expected a scheduler among"),
+        (
+            {"options": {"scheduler": "LCMScheduler", "steps": 99}},
+            "expected a number of steps that LCMScheduler can take",
+        ),
         ({"seed": 2**70}, "seed"),
     ],
 )

@@ -177,7 +177,7 @@ def _making(core: Core, request: Request, token: str, prompt: str) -> Task[Gener
         raise ValueError("expected a model that makes pictures, got one without a decoder for them")
     decoder = dict(core.model.decoders.items()).get(core.processor.vocabulary.routes[token].decoder)
     if isinstance(decoder, DiffusionDecoder):
-        decoder.config.check_wish(request.options.size_hw, request.options.steps)
+        decoder.check(request.options)
     return Task(requests=(request,), answers=(made_answer(token, prompt),), kinds=(MadePicture(),))
 
 

@@ -264,6 +264,17 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             terms["caption"] = self.config.caption_weight * distance
         return terms
 
+    def check(self, options: Options) -> None:
+        """Refuse options that pictures cannot be made with.
+
+        Raises:
+            ImportError: If steps or a scheduler are named, and diffusers is not installed.
+            ValueError: If the VAE cannot take the size, or the scheduler the steps.
+        """
+        self.config.check_wish(options.size_hw, options.steps)
+        if options.steps is not None or options.scheduler is not None:
+            self._stepper(options)
+
     @torch.no_grad()
     def decode(
         self, queries: Queries, images: ImageBatch, options: Options, states: Tensor | None = None
@@ -296,7 +307,7 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
             ValueError: As `decode`.
         """
         self.wake()
-        self.config.check_wish(options.size_hw, options.steps)
+        self.check(options)
         states = self.mapped(queries) if states is None else states
         owners = queries.mask.nonzero()[:, 0].tolist()
         places = [place for count in queries.mask.sum(1).tolist() for place in range(count)]
@@ -365,10 +376,14 @@ class DiffusionDecoder(Decoder[PictureTargets], ABC, Generic[ConfigT]):
         if noise is None:
             shape = (1, config.latent_channels, *(side // config.factor for side in size_hw))
             noise = torch.cat([torch.randn(shape, generator=generator) for generator in generators])
-        steps = config.steps if options.steps is None else options.steps
-        stepper = Stepper(options.scheduler or config.scheduler, config.schedule, steps, self.device)
         guides = self._guides(states, context, options)
-        return Sampling(stepper, noise.to(self.device, self.dtype), guides, generators)
+        return Sampling(self._stepper(options), noise.to(self.device, self.dtype), guides, generators)
+
+    def _stepper(self, options: Options) -> Stepper:
+        """Return a scheduler at its beginning."""
+        config = self.config
+        steps = config.steps if options.steps is None else options.steps
+        return Stepper(options.scheduler or config.scheduler, config.schedule, steps, self.device)
 
     @torch.no_grad()
     def paint(self, sampling: Sampling) -> Tensor:
