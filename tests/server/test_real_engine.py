@@ -100,6 +100,12 @@ def test_a_picture_that_cannot_be_made_is_refused_before_anything_is_done(wish, 
     assert message in f"{error['param']} {error['message']}"
 
 
+def test_steps_that_no_scheduler_takes_are_refused_in_a_conversation_too(served: TestClient):
+    options = {"scheduler": "LCMScheduler", "steps": 99}
+    error = error_of(served.post("/v1/chat/completions", json=chat("Draw a boat.", options=options)), 400)
+    assert "expected a number of steps that LCMScheduler can take" in error["message"]
+
+
 def test_pictures_are_the_models_own(served: TestClient, model):
     options = {"steps": 2}
     body = {"model": "stub", "prompt": "a star", "seed": 3, "options": options}

@@ -150,6 +150,8 @@ class Intake:
 
     def _prompt(self, request: Request, answer: Sequence[Part] | None, tenant: str) -> Prompt:
         core = self.core
+        for name in core.model.decoders:
+            core.model.decoder(name).check(request.options)
         inputs = core.processor([request], answers=None if answer is None else [answer])
         context = int(core.model.config.text_config.max_position_embeddings)
         length = inputs.input_ids.shape[1] + (request.options.max_new_tokens if answer is None else 0)

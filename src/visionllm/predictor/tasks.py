@@ -8,7 +8,6 @@ import numpy as np
 from PIL import Image
 
 from visionllm.decoders import PoseDecoder
-from visionllm.decoders.base.diffusing import DiffusionDecoder
 from visionllm.predictor.core import Core, first_instances
 from visionllm.predictor.protocols import Kind, MadePicture, Prepare, Skeletons, Things, read_each
 from visionllm.processing import (
@@ -175,9 +174,6 @@ def edit_task(
 def _making(core: Core, request: Request, token: str, prompt: str) -> Task[GeneratedImages]:
     if token not in core.processor.vocabulary.routes:
         raise ValueError("expected a model that makes pictures, got one without a decoder for them")
-    decoder = dict(core.model.decoders.items()).get(core.processor.vocabulary.routes[token].decoder)
-    if isinstance(decoder, DiffusionDecoder):
-        decoder.check(request.options)
     return Task(requests=(request,), answers=(made_answer(token, prompt),), kinds=(MadePicture(),))
 
 

@@ -49,6 +49,13 @@ class Decoder(nn.Module, ABC, Generic[TargetT]):
     def decode(self, queries: Queries, images: ImageBatch, options: Options) -> Sequence[Result]:
         """Return one result per unit, in pixels of the original image; new pictures have pixels of their own."""
 
+    def check(self, options: Options) -> None:
+        """Refuse options that cannot be decoded with, before the model runs; by default all can.
+
+        Raises:
+            ValueError: With what is possible.
+        """
+
     @classmethod
     def relevant(cls, options: Options) -> Options:
         """Return the options with what the decoder does not read at its default."""
